@@ -1,0 +1,67 @@
+"""Surefoot: what learning rate should this training use, and how sure is that?
+
+Every public name is resolved on first use, so that ``import surefoot`` loads no torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import types
+from typing import TYPE_CHECKING, Any
+
+from surefoot.records.faces import register_face
+
+if TYPE_CHECKING:
+    from surefoot.engines.train import train as train
+    from surefoot.errors import SurefootError as SurefootError
+    from surefoot.find import find as find
+    from surefoot.records import Found as Found
+    from surefoot.records import Recipe as Recipe
+    from surefoot.records import Run as Run
+    from surefoot.records import Sweep as Sweep
+    from surefoot.tasks.metrics import accuracy as accuracy
+    from surefoot.tasks.task import Task as Task
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Found": "surefoot.records",
+    "Recipe": "surefoot.records",
+    "Run": "surefoot.records",
+    "SurefootError": "surefoot.errors",
+    "Sweep": "surefoot.records",
+    "Task": "surefoot.tasks.task",
+    "accuracy": "surefoot.tasks.metrics",
+    "find": "surefoot.find",
+    "train": "surefoot.engines.train",
+}
+
+for _kind in ("found", "run", "sweep"):
+    register_face(_kind, "plot", f"surefoot.report.figures:{_kind}_figure")
+    register_face(_kind, "html", f"surefoot.report.cards:{_kind}_card")
+
+__all__ = ["__version__", *_HOMES]  # noqa: PLE0604 - every entry is a string
+
+
+class _Package(types.ModuleType):
+    """The package as a module in which a verb's name means the function, not the folder of the same name."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        # Importing the folder `surefoot.find` binds it here; `surefoot.find` must stay the function.
+        if not (isinstance(value, types.ModuleType) and name in _HOMES):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'surefoot' has no attribute {name!r}")
+    return getattr(importlib.import_module(home), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,197 @@
+"""The engine: members of one batch, trained side by side.
+
+A *member* is one model under one recipe. An *engine* holds members that share everything but numbers of the recipe
+(rate, options, initialisation), shows each the same batches, and is driven from outside: advance, validate, retire,
+until its horizon. `Serial` is the obvious engine; every other one must match it member by member.
+
+The *ledger* keeps what an engine observes and turns it into runs, so that all engines report alike.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+from collections.abc import Collection, Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from surefoot.engines.divergence import bound_of, died_at
+from surefoot.records import Fate, Recipe, Run, float_series, int_series
+from surefoot.schedules import Schedule, make
+
+__all__ = ["Engine", "Ledger", "Validation", "unit_schedule", "val_groups"]
+
+VAL_GROUPS = 16
+"""Parts into which the validation data is cut; the spread of their losses tells how sure the mean is."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Validation:
+    """Validation of the living members at one step."""
+
+    step: int
+    members: tuple[int, ...]
+    """Places of the members in the engine; row order of the arrays."""
+    loss: npt.NDArray[np.float64]
+    """Mean loss over the validation data, [members]."""
+    groups: npt.NDArray[np.float64]
+    """Mean loss over each part of the validation data, [members, parts]; the same parts for all members."""
+    metrics: Mapping[str, npt.NDArray[np.float64]]
+    """Metric name to its mean, [members]."""
+
+
+class Engine(Protocol):
+    """Members of one batch; see the module's text."""
+
+    horizon: int
+    """Updates of the whole training, for which the schedule is laid out."""
+    done: int
+    """Updates made so far."""
+
+    @property
+    def recipes(self) -> Sequence[Recipe]:
+        """How each member is trained."""
+        ...
+
+    @property
+    def alive(self) -> list[int]:
+        """Places of the members that still train."""
+        ...
+
+    def advance(self, steps: int) -> None:
+        """Let every living member make `steps` updates, not past the horizon; retire those that diverge."""
+        ...
+
+    def validate(self) -> Validation:
+        """Mean loss and metrics of the living members over the validation data; also noted in their runs."""
+        ...
+
+    def retire(self, members: Collection[int], fate: Fate, reason: str) -> None:
+        """End the training of some members; they cost nothing more."""
+        ...
+
+    def state_dict(self, member: int) -> dict[str, torch.Tensor]:
+        """Copies of the parameters and buffers of a living member, under the module's names."""
+        ...
+
+    def runs(self) -> list[Run]:
+        """The record of every member, in the order of the recipes; also in the middle of a training."""
+        ...
+
+    def close(self) -> None:
+        """Give back memory and processes; `runs` still answers."""
+        ...
+
+
+def unit_schedule(recipe: Recipe, horizon: int) -> Schedule:
+    """The recipe's schedule at peak 1 over `horizon` updates."""
+    return make(recipe.schedule, 1.0, horizon, **recipe.schedule_options)
+
+
+def val_groups(size: int) -> list[torch.Tensor]:
+    """Indices of the parts of `size` validation examples: as equal as can be, in order."""
+    return list(torch.arange(size).tensor_split(min(VAL_GROUPS, size)))
+
+
+class Ledger:
+    """What an engine observes of its members."""
+
+    def __init__(self, recipes: Sequence[Recipe], horizon: int, steps_per_epoch: float, *, grad_norms: bool) -> None:
+        count = len(recipes)
+        self.recipes = tuple(recipes)
+        self.steps_per_epoch = steps_per_epoch
+        self.loss = np.full((count, horizon), np.nan)
+        self.grad_norm = np.full((count, horizon), np.nan) if grad_norms else None
+        self.made = np.zeros(count, dtype=np.int64)
+        self.fate: list[Fate | None] = [None] * count
+        self.reason = [""] * count
+        self.seconds = np.zeros(count)
+        self._validations: list[Validation] = []
+        self._factor = np.array([unit_schedule(recipes[0], horizon)(step) for step in range(horizon)])
+
+    @property
+    def alive(self) -> list[int]:
+        """Places of the members whose fate is open."""
+        return [place for place, fate in enumerate(self.fate) if fate is None]
+
+    def note_steps(
+        self,
+        members: Sequence[int],
+        first: int,
+        losses: npt.NDArray[np.float64],
+        norms: npt.NDArray[np.float64] | None = None,
+    ) -> None:
+        """Note the losses (and gradient norms) [members, n] of the updates from `first` on."""
+        rows, count = np.asarray(members), losses.shape[1]
+        self.loss[rows, first : first + count] = losses
+        if norms is not None and self.grad_norm is not None:
+            self.grad_norm[rows, first : first + count] = norms
+        self.made[rows] = first + count
+
+    def note_validation(self, validation: Validation) -> Validation:
+        """Note a validation and give it back."""
+        self._validations.append(validation)
+        return validation
+
+    def note_time(self, members: Sequence[int], since: float) -> None:
+        """Share the seconds since `since` (of `time.perf_counter`) among the members."""
+        if members:
+            self.seconds[np.asarray(members)] += (time.perf_counter() - since) / len(members)
+
+    def end(self, members: Collection[int], fate: Fate, reason: str) -> None:
+        """Settle the fate of members that have none yet."""
+        for member in members:
+            if self.fate[member] is None:
+                self.fate[member], self.reason[member] = fate, reason
+
+    def deaths(self) -> list[int]:
+        """Settle the fate of living members whose losses show that they diverged; their places."""
+        dead = []
+        for member in self.alive:
+            losses = self.loss[member, : self.made[member]]
+            if not len(losses):
+                continue
+            bound = bound_of(float(losses[0]))
+            at = died_at(losses, bound)
+            if at is not None:
+                last = losses[at]
+                shown = f"{last:.3g}" if math.isfinite(last) else "no finite number"
+                self.end([member], "diverged", f"the training loss was {shown} at step {at} (bound {bound:.3g})")
+                self.made[member] = at + 1
+                dead.append(member)
+        return dead
+
+    def run(self, member: int) -> Run:
+        """The member's record so far."""
+        made, recipe = int(self.made[member]), self.recipes[member]
+        peak = math.nan if recipe.lr is None else recipe.lr
+        points = [one for one in self._validations if member in one.members]
+        rows = [one.members.index(member) for one in points]
+        pairs = list(zip(points, rows, strict=True))
+        names = list(points[0].metrics) if points else []
+        return Run(
+            recipe=recipe,
+            step=int_series(range(made)),
+            loss=float_series(self.loss[member, :made]),
+            lr=float_series(peak * self._factor[:made]),
+            grad_norm=float_series(() if self.grad_norm is None else self.grad_norm[member, :made]),
+            val_step=int_series([one.step for one in points]),
+            val_loss=float_series([one.loss[row] for one, row in pairs]),
+            val_metrics={name: float_series([one.metrics[name][row] for one, row in pairs]) for name in names},
+            steps_per_epoch=self.steps_per_epoch,
+            fate=self.fate[member] or "interrupted",
+            reason=self.reason[member] or "still training",
+            seconds=float(self.seconds[member]),
+        )
+
+    def val_groups(self, member: int) -> npt.NDArray[np.float64]:
+        """Losses of the member over the parts of the validation data, at its last validation."""
+        for one in reversed(self._validations):
+            if member in one.members:
+                row: npt.NDArray[np.float64] = one.groups[one.members.index(member)]
+                return row
+        return np.empty(0)

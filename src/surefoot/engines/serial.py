@@ -1,0 +1,220 @@
+"""The obvious engine: one module and one torch optimizer per member, a loop, nothing clever.
+
+It takes any module and any optimizer, and it is what the fused engine is tested against.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from surefoot.engines.batches import BatchOrder, steps_of
+from surefoot.engines.engine import Ledger, Validation, unit_schedule, val_groups
+from surefoot.engines.optimizers import build_optimizer
+from surefoot.errors import RecipeError
+from surefoot.records import Fate, Recipe, Run
+from surefoot.tasks.borrowing import borrowed_rng, mixed_seed
+from surefoot.tasks.task import Task
+
+__all__ = ["Serial", "parameter_groups", "validate_model"]
+
+
+class Serial:
+    """Members trained one after the other on each batch; see `Engine` for the methods.
+
+    Args:
+        task: what is trained.
+        recipes: one per member, alike in schedule, batch size, epochs, accumulation and order of the batches.
+        grad_norms: whether gradient norms go into the runs.
+        horizon: updates of the training; None takes them from the recipes' epochs.
+    """
+
+    def __init__(
+        self, task: Task, recipes: Sequence[Recipe], *, grad_norms: bool = False, horizon: int | None = None
+    ) -> None:
+        first = recipes[0]
+        total, per_epoch = steps_of(first, task.train.size)
+        self.task, self._recipes = task, tuple(recipes)
+        self.horizon = total if horizon is None else horizon
+        self.done = 0
+        self.ledger = Ledger(recipes, self.horizon, per_epoch, grad_norms=grad_norms)
+        self._order = BatchOrder(task.train.size, first.batch_size, first.order_seed)
+        self._schedule = unit_schedule(first, self.horizon)
+        self._models: dict[int, nn.Module] = {}
+        self._optimizers: dict[int, torch.optim.Optimizer] = {}
+        for place, recipe in enumerate(recipes):
+            if recipe.lr is None:
+                raise RecipeError("`lr` of a recipe is None; a member needs a rate to train with")
+            model = task.make_model(recipe.seed)
+            self._models[place] = model
+            self._optimizers[place] = build_optimizer(
+                recipe.optimizer, parameter_groups(task, model, recipe), recipe.lr, recipe.options
+            )
+
+    @property
+    def recipes(self) -> Sequence[Recipe]:
+        """How each member is trained."""
+        return self._recipes
+
+    @property
+    def alive(self) -> list[int]:
+        """Places of the members that still train."""
+        return self.ledger.alive
+
+    def advance(self, steps: int) -> None:
+        """Let every living member make `steps` updates; see `Engine`."""
+        for _ in range(min(steps, self.horizon - self.done)):
+            members = self.alive
+            if not members:
+                break
+            started = time.perf_counter()
+            batches = self._batches(self.done)
+            with borrowed_rng():
+                observed = [self._update(member, batches) for member in members]
+            losses = np.array([[loss] for loss, _ in observed])
+            self.ledger.note_steps(members, self.done, losses, np.array([[norm] for _, norm in observed]))
+            self.ledger.note_time(members, started)
+            self.done += 1
+            for dead in self.ledger.deaths():
+                self._release(dead)
+        if self.done == self.horizon:
+            self.ledger.end(self.alive, "finished", "all steps were made")
+
+    def validate(self) -> Validation:
+        """Mean loss and metrics of the members over the validation data; see `Engine`."""
+        members = [place for place in self._models if self.ledger.fate[place] in (None, "finished")]
+        return self.ledger.note_validation(
+            _gather(self.done, members, [validate_model(self.task, self._models[place]) for place in members])
+        )
+
+    def retire(self, members: Collection[int], fate: Fate, reason: str) -> None:
+        """End the training of some members; see `Engine`."""
+        self.ledger.end(members, fate, reason)
+        for member in members:
+            self._release(member)
+
+    def state_dict(self, member: int) -> dict[str, torch.Tensor]:
+        """Copies of a member's parameters and buffers."""
+        return {name: value.detach().clone() for name, value in self._models[member].state_dict().items()}
+
+    def runs(self) -> list[Run]:
+        """The record of every member."""
+        return [self.ledger.run(member) for member in range(len(self.recipes))]
+
+    def close(self) -> None:
+        """Drop the models."""
+        self._models.clear()
+        self._optimizers.clear()
+
+    def _release(self, member: int) -> None:
+        self._models.pop(member, None)
+        self._optimizers.pop(member, None)
+
+    def _batches(self, step: int) -> list[Any]:
+        count = self.recipes[0].accumulate
+        numbers = range(step * count, (step + 1) * count)
+        seed = self.recipes[0].order_seed
+        return [self.task.batch(self.task.train, self._order.index(n), mixed_seed(seed, n)) for n in numbers]
+
+    def _update(self, member: int, batches: list[Any]) -> tuple[float, float]:
+        recipe, model, optimizer = self.recipes[member], self._models[member], self._optimizers[member]
+        self._set_rates(recipe, optimizer)
+        optimizer.zero_grad(set_to_none=True)
+        # Randomness inside the model depends on member and step alone, not on who trains beside it.
+        torch.manual_seed(mixed_seed(recipe.seed, self.done, 1))
+        total = 0.0
+        for batch in batches:
+            with _autocast(self.task, recipe):
+                loss = self.task.loss_of(model, batch)
+            (loss / len(batches)).backward()  # type: ignore[no-untyped-call]
+            total += float(loss.detach()) / len(batches)
+        norm = float("nan")
+        if recipe.clip is not None or self.ledger.grad_norm is not None:
+            bound = float("inf") if recipe.clip is None else recipe.clip
+            parameters = [p for p in model.parameters() if p.grad is not None]
+            norm = float(nn.utils.clip_grad_norm_(parameters, bound)) if parameters else 0.0
+        optimizer.step()
+        return total, norm
+
+    def _set_rates(self, recipe: Recipe, optimizer: torch.optim.Optimizer) -> None:
+        factor, momentum = self._schedule(self.done), self._schedule.momentum(self.done)
+        for group in optimizer.param_groups:
+            group["lr"] = (recipe.lr or 0.0) * factor * group["lr_factor"]
+            if momentum is not None and group.get("momentum"):
+                group["momentum"] = momentum
+            elif momentum is not None and "betas" in group:
+                group["betas"] = (momentum, *group["betas"][1:])
+
+
+def parameter_groups(task: Task, model: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
+    """Torch parameter groups of `model`, by what `task.groups` says of each parameter.
+
+    Raises:
+        RecipeError: a group changes something else than the rate's factor and the weight decay.
+    """
+    grouped: dict[tuple[float, float | None], list[nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        if not parameter.requires_grad:
+            continue
+        said = dict((task.groups(name, parameter) if task.groups else None) or {})
+        key = (float(said.pop("lr_factor", 1.0)), said.pop("weight_decay", None))
+        if said:
+            raise RecipeError(f"`groups` gives `{next(iter(said))}` for `{name}`; it can give lr_factor, weight_decay")
+        grouped.setdefault(key, []).append(parameter)
+    groups: list[dict[str, Any]] = []
+    for (factor, decay), parameters in grouped.items():
+        group: dict[str, Any] = {"params": parameters, "lr_factor": factor, "lr": (recipe.lr or 0.0) * factor}
+        if decay is not None:
+            group["weight_decay"] = decay
+        groups.append(group)
+    return groups
+
+
+def validate_model(task: Task, model: nn.Module) -> tuple[list[float], list[int], dict[str, float]]:
+    """Losses and sizes of the parts of the validation data, and the mean of each metric; the mode is put back."""
+    losses: list[float] = []
+    sizes: list[int] = []
+    sums: dict[str, float] = dict.fromkeys(task.metrics, 0.0)
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        with torch.no_grad(), borrowed_rng(0):
+            for part in val_groups(task.val.size):
+                batch = task.batch(task.val, part)
+                loss, output = task.loss_and_output(model, batch)
+                losses.append(float(loss))
+                sizes.append(len(part))
+                for name, value in task.metrics_of(model, batch, output).items():
+                    sums[name] += float(value) * len(part)
+    finally:
+        for module, mode in modes:
+            module.training = mode
+    return losses, sizes, {name: total / task.val.size for name, total in sums.items()}
+
+
+def _gather(
+    step: int, members: Sequence[int], results: Sequence[tuple[list[float], list[int], dict[str, float]]]
+) -> Validation:
+    groups = np.array([losses for losses, _, _ in results], dtype=np.float64).reshape(len(members), -1)
+    sizes = np.array(results[0][1], dtype=np.float64) if results else np.ones(0)
+    loss = groups @ sizes / sizes.sum() if results else np.empty(0)
+    names = list(results[0][2]) if results else []
+    metrics = {name: np.array([values[name] for _, _, values in results]) for name in names}
+    return Validation(step, tuple(members), loss, groups, metrics)
+
+
+@contextlib.contextmanager
+def _autocast(task: Task, recipe: Recipe) -> Iterator[None]:
+    if recipe.precision == "float32":
+        yield
+        return
+    if task.device.type == "cpu":
+        raise RecipeError(f"`precision` is `{recipe.precision}`, which needs a GPU; take `float32` on the CPU")
+    with torch.autocast(task.device.type, dtype=torch.bfloat16):
+        yield

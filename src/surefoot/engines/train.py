@@ -1,0 +1,156 @@
+"""Train many members of a task, or one: the loop over engines that everything above uses.
+
+`train_members` plans recipes into batches of members that can train side by side, drives an engine over each, and
+returns one run per recipe. A *monitor* sees every validation and may give members up.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+
+from surefoot.engines.batches import steps_of
+from surefoot.engines.early_stopping import EarlyStop
+from surefoot.engines.engine import Engine, Validation
+from surefoot.engines.serial import Serial
+from surefoot.records import Fate, Recipe, Run
+from surefoot.tasks.task import Task
+
+__all__ = ["Monitor", "Tick", "train", "train_members"]
+
+Monitor = Callable[[Validation], Mapping[int, tuple[Fate, str]]]
+"""Sees a validation (members by their place among the recipes) and names members to give up, with fate and reason."""
+Tick = Callable[[int, int], None]
+"""Told how far the work is: member-steps just made, and members still alive."""
+MakeEngine = Callable[[Task, Sequence[Recipe]], Engine]
+
+_CHUNK = 32
+"""Steps between two ticks and two looks for diverged members."""
+
+
+def train_members(
+    task: Task,
+    recipes: Sequence[Recipe],
+    *,
+    horizon: int | None = None,
+    validate_at: Sequence[int] | None = None,
+    monitor: Monitor | None = None,
+    tick: Tick | None = None,
+    make_engine: MakeEngine | None = None,
+    grad_norms: bool = False,
+) -> list[Run]:
+    """Train one member per recipe and return their runs, in the same order.
+
+    Args:
+        task: what is trained.
+        recipes: how; recipes that differ in more than numbers are trained in separate batches.
+        horizon: updates of each training, for which schedules are laid out; None takes each recipe's epochs.
+        validate_at: numbers of updates after which members are validated; None means before the first and
+            after the last. The end is always validated.
+        monitor: may retire members after a validation.
+        tick: told the progress.
+        make_engine: how a batch of members is trained; None chooses.
+        grad_norms: whether gradient norms go into the runs.
+
+    Ctrl-C ends the members that are training with fate `interrupted` and returns what is done.
+    """
+    runs: dict[int, Run] = {}
+    interrupted = False
+    for places in _batches(recipes):
+        chosen = [recipes[place] for place in places]
+        if interrupted:
+            waiting = "the search was interrupted before it began"
+            runs.update({p: Run(recipe=recipes[p], fate="interrupted", reason=waiting) for p in places})
+            continue
+        total = horizon if horizon is not None else steps_of(chosen[0], task.train.size)[0]
+        points = sorted({total, *(step for step in (validate_at or (0,)) if 0 <= step <= total)})
+        if make_engine is None:
+            engine: Engine = Serial(task, chosen, horizon=total, grad_norms=grad_norms)
+        else:
+            engine = make_engine(task, chosen)
+        try:
+            _drive(engine, places, points, monitor, tick)
+        except KeyboardInterrupt:
+            interrupted = True
+            engine.retire(engine.alive, "interrupted", "interrupted from outside")
+        finally:
+            engine.close()
+        runs.update(zip(places, engine.runs(), strict=True))
+    return [runs[place] for place in range(len(recipes))]
+
+
+def train(
+    task: Task,
+    recipe: Recipe,
+    *,
+    monitor: Monitor | None = None,
+    tick: Tick | None = None,
+    early_stop: EarlyStop | None = None,
+) -> Run:
+    """Train one model as `recipe` says, validated after every epoch; gradient norms are recorded.
+
+    Raises:
+        RecipeError: the recipe does not fit the task, or has no rate.
+    """
+    total, per_epoch = steps_of(recipe, task.train.size)
+    epochs = [round(epoch * per_epoch) for epoch in range(int(recipe.epochs) + 1)]
+
+    def both(validation: Validation) -> Mapping[int, tuple[Fate, str]]:
+        ended = dict(monitor(validation)) if monitor else {}
+        return ended | (early_stop(validation) if early_stop else {})
+
+    return train_members(
+        task, [recipe], validate_at=[e for e in epochs if e <= total], monitor=both, tick=tick, grad_norms=True
+    )[0]
+
+
+def _batches(recipes: Sequence[Recipe]) -> list[list[int]]:
+    """Places of recipes that can share an engine: alike in all but numbers that a member may have of its own."""
+    batches: dict[str, list[int]] = {}
+    for place, recipe in enumerate(recipes):
+        shared = [
+            recipe.optimizer,
+            recipe.schedule,
+            recipe.schedule_options,
+            recipe.batch_size,
+            recipe.epochs,
+            recipe.clip,
+            recipe.accumulate,
+            recipe.precision,
+            recipe.order_seed,
+            sorted(recipe.options),
+            [recipe.options[name] for name in sorted(recipe.options) if not _is_number(recipe.options[name])],
+        ]
+        batches.setdefault(json.dumps(shared, sort_keys=True, default=str), []).append(place)
+    return list(batches.values())
+
+
+def _is_number(value: object) -> bool:
+    if isinstance(value, list | tuple):
+        return all(_is_number(item) for item in value)
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _drive(
+    engine: Engine, places: Sequence[int], points: Sequence[int], monitor: Monitor | None, tick: Tick | None
+) -> None:
+    for point in points:
+        while engine.done < point and engine.alive:
+            before, members = engine.done, len(engine.alive)
+            engine.advance(min(_CHUNK, point - engine.done))
+            if tick:
+                tick((engine.done - before) * members, len(engine.alive))
+        if engine.done < point:
+            return
+        validation = engine.validate()
+        if monitor:
+            moved = Validation(
+                validation.step,
+                tuple(places[member] for member in validation.members),
+                validation.loss,
+                validation.groups,
+                validation.metrics,
+            )
+            here = {place: member for member, place in enumerate(places)}
+            for place, (fate, reason) in monitor(moved).items():
+                engine.retire([here[place]], fate, reason)

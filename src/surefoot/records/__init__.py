@@ -1,0 +1,31 @@
+"""Records: frozen values that engines, hooks and log readers yield and that reports draw.
+
+Floor 0: standard library and NumPy only, never torch.
+"""
+
+from surefoot.records.finding import Finding
+from surefoot.records.found import CurvePoint, Found
+from surefoot.records.measurement import Measurement
+from surefoot.records.provenance import Provenance
+from surefoot.records.recipe import Recipe
+from surefoot.records.record import FloatSeries, IntSeries, Record, float_series, int_series, write_text
+from surefoot.records.run import Fate, Run
+from surefoot.records.sweep import Sweep
+
+__all__ = [
+    "CurvePoint",
+    "Fate",
+    "Finding",
+    "FloatSeries",
+    "Found",
+    "IntSeries",
+    "Measurement",
+    "Provenance",
+    "Recipe",
+    "Record",
+    "Run",
+    "Sweep",
+    "float_series",
+    "int_series",
+    "write_text",
+]

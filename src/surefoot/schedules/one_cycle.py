@@ -1,0 +1,69 @@
+"""Up to the peak, then down far below the start: one cycle (Smith and Topin 2017, "Super-Convergence")."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import ClassVar
+
+from surefoot.schedules.schedule import Schedule, check_range, register
+
+__all__ = ["OneCycle"]
+
+
+@register
+@dataclasses.dataclass(frozen=True)
+class OneCycle(Schedule):
+    """Half a cosine up to the peak over the first `pct_start` of the steps, half a cosine down over the rest.
+
+    Momentum moves the other way. The same rates and momenta as torch's ``OneCycleLR(max_lr=peak,
+    total_steps=steps)`` with its two phases and cosine annealing.
+    """
+
+    name: ClassVar[str] = "one-cycle"
+
+    pct_start: float = 0.3
+    """Share of the steps spent going up; 0 to 1."""
+    div_factor: float = 25.0
+    """The first rate is the peak over this; at least 1."""
+    final_div_factor: float = 1e4
+    """The last rate is the first one over this; at least 1."""
+    base_momentum: float | None = 0.85
+    """Momentum at the peak rate; 0 to 1, or None to leave momentum to the optimizer."""
+    max_momentum: float = 0.95
+    """Momentum at both ends; 0 to 1."""
+
+    def __post_init__(self) -> None:
+        """Refuse options out of their ranges."""
+        super().__post_init__()
+        check_range("pct_start", self.pct_start, 0.0, 1.0)
+        check_range("div_factor", self.div_factor, 1.0, math.inf)
+        check_range("final_div_factor", self.final_div_factor, 1.0, math.inf)
+        check_range("max_momentum", self.max_momentum, 0.0, 1.0)
+        if self.base_momentum is not None:
+            check_range("base_momentum", self.base_momentum, 0.0, 1.0)
+
+    def factor(self, step: int) -> float:
+        """Rises from ``1/div_factor`` to 1, then falls to ``1/(div_factor * final_div_factor)``."""
+        start = 1.0 / self.div_factor
+        return self._along(step, start, 1.0, start / self.final_div_factor)
+
+    def momentum(self, step: int) -> float | None:
+        """Falls from `max_momentum` to `base_momentum` at the peak and rises again."""
+        if self.base_momentum is None:
+            return None
+        step = min(max(step, 0), self.steps - 1)
+        return self._along(step, self.max_momentum, self.base_momentum, self.max_momentum)
+
+    def _along(self, step: int, first: float, middle: float, last: float) -> float:
+        turn = self.pct_start * self.steps - 1.0
+        final = self.steps - 1.0
+        if step <= turn and turn > 0:
+            return _half_cosine(first, middle, step / turn)
+        # With fewer steps than an ascent needs there is only the descent.
+        turn = max(turn, 0.0)
+        return _half_cosine(middle, last, (step - turn) / (final - turn) if final > turn else 1.0)
+
+
+def _half_cosine(start: float, end: float, share: float) -> float:
+    return end + (start - end) / 2.0 * (1.0 + math.cos(math.pi * share))
