@@ -10,7 +10,7 @@ import sys
 import types
 from typing import TYPE_CHECKING, Any
 
-from surefoot.records.faces import register_face
+from surefoot.faces import register_face
 
 if TYPE_CHECKING:
     from surefoot.engines.train import train as train

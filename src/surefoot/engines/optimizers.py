@@ -98,6 +98,6 @@ def build_optimizer(
             raise RecipeError(f"optimizer `{name}` has no option `{option}`; {hint}")
     plain = {key: tuple(value) if isinstance(value, list) else value for key, value in options.items()}
     try:
-        return optimizer(groups, lr=lr, **plain)  # type: ignore[call-arg]
+        return optimizer(groups, lr=lr, **plain)  # type: ignore[call-arg, arg-type]
     except (TypeError, ValueError) as error:
         raise RecipeError(f"optimizer `{name}` refuses its options: {error}") from None

@@ -25,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from surefoot.errors import OutputError, RecordError
-from surefoot.records.faces import face_of
+from surefoot.faces import face_of
 
 __all__ = ["FloatSeries", "IntSeries", "Record", "float_series", "int_series", "write_text"]
 
