@@ -71,7 +71,7 @@ def fetch(
     reasons = []
     for mirror in mirrors:
         try:
-            content = _pieces(f"{mirror.rstrip('/')}/{name}", name, progress, largest=2 * size)
+            content = _pieces(f"{mirror.rstrip('/')}/{name}", name, progress, largest=2 * size + CHUNK)
             return content, proved(content, checksum, size, name)
         except (OSError, http.client.HTTPException, ValueError, DataError) as error:
             reasons.append(f"{mirror}: {_one_line(error)}")

@@ -29,8 +29,8 @@ FILES = {  # name: (bytes unzipped, SHA-256 of the unzipped file); the order is 
     "t10k-images-idx3-ubyte": (7_840_016, "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7"),
     "t10k-labels-idx1-ubyte": (10_008, "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"),
 }
-PIXEL_MEAN = 0.1307  # of all training pixels, on a scale from 0 to 1; both measured in the tests
-PIXEL_DEVIATION = 0.3081
+PIXEL_MEAN = 0.1307  # of all pixels of the training images, on a scale from 0 to 1
+PIXEL_DEVIATION = 0.3081  # of the same
 SOURCE = "LeCun, Cortes and Burges 1998, The MNIST database of handwritten digits"
 LICENCE = "CC BY-SA 3.0"
 

@@ -126,7 +126,7 @@ def quadratic(
     Source: drawn when asked for. Licence: none needed.
     """
     values = [float(value) for value in eigenvalues]
-    if not values or min(values) < 0 or not 0 < max(values) < math.inf:
+    if not values or not all(0 <= value < math.inf for value in values) or max(values) == 0:
         raise InputError(f"`eigenvalues` is {tuple(values)}; give finite numbers of 0 or more, one of them above 0")
     if start is not None and len(start) != len(values):
         raise InputError(f"`start` has {len(start)} numbers; give one per eigenvalue ({len(values)}), or None")
