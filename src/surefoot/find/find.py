@@ -1,0 +1,135 @@
+"""Find the peak rate for a task, an optimizer, a schedule and a length of training."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+
+from surefoot.engines.batches import steps_of
+from surefoot.engines.optimizers import name_of
+from surefoot.errors import InputError, TaskError
+from surefoot.find.answer import Answer, divergence_rate, unknown
+from surefoot.find.progress import Watch
+from surefoot.find.race import race
+from surefoot.find.search import Search
+from surefoot.records import Found, Provenance, Recipe
+from surefoot.tasks.task import Task
+
+__all__ = ["find"]
+
+_DRAWN = 200
+"""Points that are kept of each run for drawing."""
+
+Method = Callable[[Search, tuple[float, float] | None], Answer]
+METHODS: dict[str, Method] = {"race": race}
+
+
+def find(
+    task: Task,
+    *,
+    optimizer: str | type[torch.optim.Optimizer] = "sgd",
+    schedule: str = "constant",
+    epochs: float = 10.0,
+    batch_size: int | str = 64,
+    method: str = "race",
+    cost: float = 3.0,
+    seed: int = 0,
+    folds: int | None = None,
+    lr_range: tuple[float, float] | None = None,
+    memory: int | None = None,
+    workers: int | None = None,
+    clip: float | None = None,
+    accumulate: int = 1,
+    schedule_options: Mapping[str, Any] | None = None,
+    watch: Watch | None = None,
+    **options: Any,
+) -> Found:
+    """Find the peak rate with the lowest final validation loss for this very training, and say how sure that is.
+
+    Args:
+        task: what is trained.
+        optimizer: name such as `sgd`, or a torch.optim class; its options are further keywords (``momentum=0.9``).
+        schedule: name of the schedule, which the rate is the peak of.
+        epochs: length of the training in passes over the training data; above 0.
+        batch_size: examples per step, or ``"full"``.
+        method: `race`, or for comparison `range-test`, `grid` or `random`.
+        cost: what the search may spend, in full trainings, counted in member-steps; above 0. Never exceeded.
+        seed: initialises models, orders batches and draws whatever else is random.
+        folds: cross-validate over this many folds of the training data instead of using the validation data; from 2.
+        lr_range: lowest and highest rate that the search begins with; it looks further when the best is at an edge.
+        memory: bytes that members trained side by side may take; None chooses.
+        workers: processes for members that cannot be trained side by side; None chooses.
+        clip: largest gradient norm; None leaves gradients alone.
+        accumulate: batches averaged into one step.
+        schedule_options: keywords of the schedule.
+        watch: called with a `Progress` as the search goes on.
+        **options: of the optimizer.
+
+    Returns:
+        What was found. With `status` "unknown" it holds no rate, and `reason` says why and what to do. Ctrl-C ends
+        the search, which then answers from what is done.
+
+    Raises:
+        InputError: an argument that cannot be used.
+    """
+    if not isinstance(task, Task):
+        raise TaskError(f"`task` is {type(task).__name__}; make one with surefoot.Task(model, train, val, loss=...)")
+    _check(method, cost, lr_range)
+    recipe = Recipe(
+        optimizer=name_of(optimizer),
+        options=dict(options),
+        schedule=schedule,
+        schedule_options=dict(schedule_options or {}),
+        batch_size=batch_size,
+        epochs=epochs,
+        clip=clip,
+        accumulate=accumulate,
+        seed=seed,
+    )
+    del memory, workers, folds
+    started = time.perf_counter()
+    steps = steps_of(recipe, task.train.size)[0]
+    search = Search([task], recipe, cost=cost, steps=steps, watch=watch)
+    try:
+        answer = METHODS[method](search, lr_range)
+    except KeyboardInterrupt:
+        answer = unknown("the search was interrupted before it could tell rates apart; run it again to the end")
+    search.finish()
+    return Found(
+        task=task.name,
+        status="unknown" if answer.lr is None else "found",
+        lr=answer.lr,
+        interval=answer.interval,
+        divergence_lr=divergence_rate(search.trials, search.initial_loss),
+        expected_loss=answer.expected_loss,
+        reason=answer.reason,
+        cost=search.cost,
+        recipe=recipe.replace(lr=answer.lr),
+        method=method,
+        initial_loss=search.initial_loss,
+        steps=steps,
+        curve=tuple(trial.point for trial in sorted(search.trials, key=lambda one: (one.horizon, one.lr, one.seed))),
+        rules=answer.rules,
+        runs=tuple(run.thinned(_DRAWN) for trial in search.trials for run in trial.runs),
+        notes=(*task.notes, *answer.notes),
+        seconds=time.perf_counter() - started,
+        provenance=Provenance.here(seeds={"seed": seed}, device=str(task.device), data=task.checksum()),
+    )
+
+
+def _check(method: str, cost: float, lr_range: tuple[float, float] | None) -> None:
+    if method not in METHODS:
+        raise InputError(f"`method` is {method!r}; there are {', '.join(METHODS)}")
+    if not (isinstance(cost, int | float) and math.isfinite(cost) and cost > 0):
+        raise InputError(f"`cost` is {cost!r}; it is a finite number of full trainings above 0")
+    if lr_range is not None:
+        try:
+            low, high = (float(one) for one in lr_range)
+        except (TypeError, ValueError):
+            raise InputError(f"`lr_range` is {lr_range!r}; give the lowest and the highest rate") from None
+        if not (0 < low < high < math.inf):
+            raise InputError(f"`lr_range` is {lr_range!r}; give two finite rates above 0, the lower one first")

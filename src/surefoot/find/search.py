@@ -1,0 +1,213 @@
+"""The search: what has been trained so far, what it cost, and what it may still cost.
+
+A *trial* is one rate that was trained for some number of steps from one seed: one member, or one per fold. Methods
+ask the search to train trials and never spend more member-steps than the budget holds.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from surefoot.engines.batches import steps_of
+from surefoot.engines.engine import Validation
+from surefoot.engines.train import train_members
+from surefoot.find.progress import Progress, Row, Watch
+from surefoot.records import CurvePoint, Fate, Recipe, Run
+from surefoot.tasks.task import Task
+
+__all__ = ["Prune", "Search", "Trial"]
+
+Prune = Callable[[Validation], Mapping[int, str]]
+"""Sees a validation of the trials (by their place in the request) and names those to retire, each with a reason."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Trial:
+    """One rate trained from one seed."""
+
+    lr: float
+    horizon: int
+    """Updates that its schedule was laid out for."""
+    stage: str
+    runs: tuple[Run, ...]
+    """Its run, or one per fold."""
+    groups: npt.NDArray[np.float64]
+    """Loss over each part of the validation data at the end; empty where it never got there."""
+    seed: int = 0
+
+    @property
+    def fate(self) -> Fate:
+        """The worst fate among its runs."""
+        fates = [run.fate for run in self.runs]
+        order: tuple[Fate, ...] = ("diverged", "interrupted", "retired", "stopped", "finished")
+        return next(fate for fate in order if fate in fates)
+
+    @property
+    def loss(self) -> float:
+        """Mean of the last validation losses; infinity if it diverged, NaN if it was never validated."""
+        if self.fate == "diverged":
+            return math.inf
+        return float(np.mean([run.final_val_loss for run in self.runs]))
+
+    @property
+    def spread(self) -> float | None:
+        """Standard error of `loss`, from the parts of the validation data."""
+        if len(self.groups) < 2 or not np.all(np.isfinite(self.groups)):
+            return None
+        return float(np.std(self.groups, ddof=1) / math.sqrt(len(self.groups)))
+
+    @property
+    def steps(self) -> int:
+        """Updates made, over all folds."""
+        return sum(run.steps for run in self.runs)
+
+    @property
+    def point(self) -> CurvePoint:
+        """The trial as a point of the response curve."""
+        steps = max(run.steps for run in self.runs)
+        return CurvePoint(
+            lr=self.lr, loss=self.loss, spread=self.spread, steps=steps, horizon=self.horizon,
+            fate=self.fate, seed=self.seed, stage=self.stage,
+        )  # fmt: skip
+
+
+class Search:
+    """Trains trials within a budget and remembers them.
+
+    Args:
+        tasks: the task, or one per fold.
+        recipe: the recipe sought for; its `lr` is ignored.
+        cost: the budget in full trainings of the recipe on the whole task.
+        steps: updates of one such training.
+        watch: told the progress.
+    """
+
+    def __init__(
+        self, tasks: Sequence[Task], recipe: Recipe, *, cost: float, steps: int, watch: Watch | None = None
+    ) -> None:
+        self.tasks, self.recipe, self.steps = tuple(tasks), recipe, steps
+        self.horizon = min(steps_of(recipe, task.train.size)[0] for task in tasks)
+        self.budget = math.floor(cost * steps + 1e-9)
+        self.spent = 0
+        self.trials: list[Trial] = []
+        self.interrupted = False
+        self.initial_loss: float | None = None
+        self._watch = watch
+
+    @property
+    def left(self) -> int:
+        """Member-steps that may still be made, by one trial over all folds."""
+        return (self.budget - self.spent) // len(self.tasks)
+
+    @property
+    def cost(self) -> float:
+        """What was spent, in full trainings."""
+        return self.spent / self.steps
+
+    def train(
+        self,
+        lrs: Sequence[float],
+        horizon: int,
+        *,
+        stage: str,
+        seeds: Sequence[int] | None = None,
+        validate_at: Sequence[int] = (0,),
+        prune: Prune | None = None,
+        recipe: Recipe | None = None,
+    ) -> list[Trial]:
+        """Train a trial per rate, for which the budget must suffice, and remember them.
+
+        Args:
+            lrs: peak rates.
+            horizon: updates of each; the schedule is scaled to it.
+            stage: name of the stage.
+            seeds: seed of each trial's initialisation and order of batches; None takes the recipe's for all.
+            validate_at: updates after which trials are validated; the end always is.
+            prune: may retire trials. With folds each fold is pruned by itself.
+            recipe: what is trained instead of the search's recipe.
+        """
+        if self.interrupted or not lrs:
+            return []
+        if len(lrs) * horizon > self.left:
+            raise ValueError(f"{len(lrs)} trials of {horizon} steps exceed the {self.left} that are left")
+        base = self.recipe if recipe is None else recipe
+        chosen = [base.seed] * len(lrs) if seeds is None else list(seeds)
+        recipes = [
+            base.replace(lr=float(lr), seed=seed, data_seed=base.data_seed if seed == base.seed else seed)
+            for lr, seed in zip(lrs, chosen, strict=True)
+        ]
+        folds = [self._fold(task, recipes, horizon, stage, validate_at, prune) for task in self.tasks]
+        trials = [
+            Trial(
+                lr=one.lr or 0.0,
+                horizon=horizon,
+                stage=stage,
+                runs=tuple(runs[place] for runs, _ in folds),
+                groups=np.concatenate([groups.get(place, np.empty(0)) for _, groups in folds]),
+                seed=one.seed,
+            )
+            for place, one in enumerate(recipes)
+        ]
+        self.trials += trials
+        return trials
+
+    def _fold(
+        self,
+        task: Task,
+        recipes: Sequence[Recipe],
+        horizon: int,
+        stage: str,
+        validate_at: Sequence[int],
+        prune: Prune | None,
+    ) -> tuple[list[Run], dict[int, npt.NDArray[np.float64]]]:
+        if self.interrupted:
+            return [Run(recipe=one, fate="interrupted", reason="interrupted before it began") for one in recipes], {}
+        groups: dict[int, npt.NDArray[np.float64]] = {}
+        rows = [Row(one.lr or 0.0, math.nan, 0, None, one.seed) for one in recipes]
+        before = self.spent
+        made = 0
+
+        def monitor(validation: Validation) -> dict[int, tuple[Fate, str]]:
+            for place, loss, parts in zip(validation.members, validation.loss, validation.groups, strict=True):
+                groups[place] = parts
+                rows[place] = dataclasses.replace(rows[place], loss=float(loss), steps=validation.step)
+                if validation.step == 0 and self.initial_loss is None:
+                    self.initial_loss = float(loss)
+            ended: dict[int, tuple[Fate, str]] = {}
+            if prune is not None and 0 < validation.step < horizon:
+                ended = {place: ("retired", reason) for place, reason in prune(validation).items()}
+                for place in ended:
+                    rows[place] = dataclasses.replace(rows[place], fate="retired")
+            self._tell(stage, horizon, rows, before + made)
+            return ended
+
+        def tick(steps: int, alive: int) -> None:  # noqa: ARG001
+            nonlocal made
+            made += steps
+            self._tell(stage, horizon, rows, before + made)
+
+        runs = train_members(task, recipes, horizon=horizon, validate_at=validate_at, monitor=monitor, tick=tick)
+        self.spent = before + sum(run.steps for run in runs)
+        self.interrupted = self.interrupted or any(run.fate == "interrupted" for run in runs)
+        final = [
+            Row(run_row.lr, run.final_val_loss, run.steps, run.fate, run_row.seed)
+            for run_row, run in zip(rows, runs, strict=True)
+        ]
+        self._tell(stage, horizon, final, self.spent)
+        finished = {place: parts for place, parts in groups.items() if runs[place].fate == "finished"}
+        return runs, finished
+
+    def finish(self) -> None:
+        """Tell the watcher that the search is over."""
+        if self._watch is not None:
+            self._watch(Progress("done", self.horizon, self.spent, self.budget, ()))
+
+    def _tell(self, stage: str, horizon: int, rows: Sequence[Row], spent: int) -> None:
+        if self._watch is not None:
+            ordered = tuple(sorted(rows, key=lambda row: (row.lr, row.seed)))
+            self._watch(Progress(stage, horizon, min(spent, self.budget), self.budget, ordered))
