@@ -1,0 +1,114 @@
+"""The command `surefoot`: runs a verb and turns whatever goes wrong into one line and an exit code.
+
+Exit codes: 0 done; 1 the answer is one that the user asked to be told about (a search without a rate); 2 bad input or
+a result that could not be written; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from surefoot.cli.lazy import LazyGroup
+from surefoot.errors import SurefootError
+
+__all__ = ["app", "main"]
+
+INTERRUPTED = 130
+
+_PLACES = {
+    "find": ("surefoot.cli.find:find", "Find the learning rate of a training."),
+    "train": ("surefoot.cli.train:train", "Train a task with a recipe or with what `find` found."),
+    "tasks": ("surefoot.cli.tasks:tasks", "List the built-in tasks."),
+    "report": ("surefoot.cli.report:report", "Draw the page and pictures of a saved record."),
+}
+
+
+def _show_version(ctx: click.Context, _option: click.Parameter, asked: bool) -> None:
+    if not asked or ctx.resilient_parsing:
+        return
+    from surefoot import __version__
+
+    click.echo(f"surefoot {__version__}")
+    ctx.exit()
+
+
+@click.group(
+    cls=LazyGroup,
+    places=_PLACES,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    no_args_is_help=False,
+)
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version, help="Show version.")
+def app() -> None:
+    """Find the learning rate of a neural network's training, with an interval and the evidence for it."""
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the command line on `args` (default: the process's) and return the exit code."""
+    words = list(sys.argv[1:] if args is None else args)
+    _print_what_the_terminal_can_show()
+    if "_SUREFOOT_COMPLETE" in os.environ:
+        app.main(words, prog_name="surefoot")
+    try:
+        return _run(words or ["--help"])
+    except BrokenPipeError:
+        # Whoever read the output has seen enough; closing must not complain either.
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _run(words: list[str]) -> int:
+    try:
+        with app.make_context("surefoot", words) as ctx:
+            app.invoke(ctx)
+        sys.stdout.flush()
+    except click.exceptions.Exit as leave:
+        return leave.exit_code
+    except click.UsageError as error:
+        _complain(_usage(error))
+        return 2
+    except click.ClickException as error:
+        _complain(error.format_message())
+        return 2
+    except (KeyboardInterrupt, click.Abort):
+        _complain("interrupted")
+        return INTERRUPTED
+    except SurefootError as error:
+        if os.environ.get("SUREFOOT_TRACEBACK"):
+            raise
+        _complain(str(error))
+        return 2
+    return 0
+
+
+def _usage(error: click.UsageError) -> str:
+    """What is wrong with the command line, and where its help is, in one line."""
+    message = error.format_message().rstrip(".")
+    if message[:1].isupper() and not message[:2].isupper():
+        message = message[0].lower() + message[1:]
+    where = error.ctx.command_path if error.ctx else "surefoot"
+    return f"{message} (see `{where} --help`)"
+
+
+def _complain(message: str) -> None:
+    line = " ".join(part.strip() for part in message.splitlines() if part.strip())
+    click.echo(f"surefoot: {line}", err=True)
+
+
+def _print_what_the_terminal_can_show() -> None:
+    """Let characters that the output's encoding lacks become `?` instead of an error."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            with contextlib.suppress(OSError, ValueError):
+                reconfigure(errors="replace")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
