@@ -95,6 +95,27 @@ def test_model_factory_travels_to_another_process(name):
     assert all(torch.equal(first[key], second[key]) for key in first)
 
 
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [  # by hand, from the sizes in the summaries
+        ("xor", 17),
+        ("digits", 2_410),
+        ("digits-cnn", 9_930),
+        ("digits-linear", 650),
+        ("quadratic", 7),
+        ("rosenbrock", 2),
+        ("tiny-text", 63 * 64 + 2 * 3 * 64 * 65 + 63 * 65),
+        ("tiny-text-rnn", 63 * 64 + 64 * 65 + 64 * 64 + 63 * 65),
+        ("mnist-small", 67_710),
+        ("mnist-small-mlp", 203_530),
+        ("mnist-small-lenet", 61_706),
+    ],
+)
+def test_model_is_the_one_the_summary_names(name, parameters):
+    model = CATALOGUE[name].make().make_model(seed=0)
+    assert sum(parameter.numel() for parameter in model.parameters()) == parameters
+
+
 @pytest.mark.parametrize("name", FROM_FOLDER)
 def test_folder_reaches_the_data(name, tmp_path):
     random = np.random.default_rng(0)

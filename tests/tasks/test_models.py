@@ -191,6 +191,8 @@ def test_initialisation_has_the_moments_of_its_name(init, mean, variance, fourth
     count = weights.numel()
     assert weights.mean().item() == pytest.approx(mean, abs=4 * (variance / count) ** 0.5)
     assert weights.var().item() == pytest.approx(variance, abs=4 * variance * ((fourth - 1) / count) ** 0.5)
+    kurtosis = ((weights - weights.mean()) ** 4).mean() / weights.var() ** 2
+    assert kurtosis.item() == pytest.approx(fourth, abs=4 * (24 / count) ** 0.5)
     assert bool(layer.bias.any()) == (init in ("torch", "uniform"))
 
 
