@@ -82,9 +82,7 @@ class Task:
         self.name = name
         self.device = find_device(device)
         self.groups = groups
-        self._placed_loss = loss
-        if isinstance(loss, nn.Module) and self.device.type != "cpu":
-            self._placed_loss = copy.deepcopy(loss).to(self.device)
+        self._placed_loss = _loss_on(loss, self.device)
         train_source = make_source(train, "train")
         notes = list(train_source.notes)
         if val is None:
@@ -122,6 +120,18 @@ class Task:
         if not isinstance(module, nn.Module):
             raise TaskError(f"`model` returned {type(module).__name__}; an nn.Module is needed")
         return module.to(self.device).train()
+
+    def to(self, device: str | torch.device) -> Task:
+        """The same task on another device; data that is there already is shared.
+
+        Raises:
+            InputError: no such device here.
+        """
+        moved = copy.copy(self)
+        moved.device = find_device(device)
+        moved._placed_loss = _loss_on(self.loss, moved.device)
+        moved.train, moved.val = _placed(self.train, moved.device), _placed(self.val, moved.device)
+        return moved
 
     @property
     def loss_takes_model(self) -> bool:
@@ -198,6 +208,12 @@ def find_device(device: str | torch.device) -> torch.device:
         first = str(error).splitlines()[0]
         raise InputError(f"`device` is {str(device)!r}, which torch does not offer here: {first}") from None
     return found
+
+
+def _loss_on(loss: Callable[..., Any], device: torch.device) -> Callable[..., Any]:
+    if isinstance(loss, nn.Module) and device.type != "cpu":
+        return copy.deepcopy(loss).to(device)
+    return loss
 
 
 def _takes_model(function: Callable[..., Any]) -> bool:
