@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 from typing import ClassVar
 
-from surefoot.schedules.schedule import Schedule, check_range, register
+from surefoot.schedules.options import check_choice, check_range
+from surefoot.schedules.registry import register
+from surefoot.schedules.schedule import Schedule
 
 __all__ = ["OneCycle"]
 
@@ -17,7 +20,7 @@ class OneCycle(Schedule):
     """Half a cosine up to the peak over the first `pct_start` of the steps, half a cosine down over the rest.
 
     Momentum moves the other way. The same rates and momenta as torch's ``OneCycleLR(max_lr=peak,
-    total_steps=steps)`` with its two phases and cosine annealing.
+    total_steps=steps)`` with the same options (`shape` is its anneal_strategy).
     """
 
     name: ClassVar[str] = "one-cycle"
@@ -32,6 +35,10 @@ class OneCycle(Schedule):
     """Momentum at the peak rate; 0 to 1, or None to leave momentum to the optimizer."""
     max_momentum: float = 0.95
     """Momentum at both ends; 0 to 1."""
+    shape: str = "cosine"
+    """How the rate moves between its corners: `cosine` or `linear`."""
+    three_phase: bool = False
+    """Whether the rate first comes down as it went up, to its start, and only then to its end."""
 
     def __post_init__(self) -> None:
         """Refuse options out of their ranges."""
@@ -42,28 +49,35 @@ class OneCycle(Schedule):
         check_range("max_momentum", self.max_momentum, 0.0, 1.0)
         if self.base_momentum is not None:
             check_range("base_momentum", self.base_momentum, 0.0, 1.0)
+        check_choice("shape", self.shape, ("cosine", "linear"))
 
     def factor(self, step: int) -> float:
         """Rises from ``1/div_factor`` to 1, then falls to ``1/(div_factor * final_div_factor)``."""
         start = 1.0 / self.div_factor
-        return self._along(step, start, 1.0, start / self.final_div_factor)
+        return self._along(step, (start, 1.0, start, start / self.final_div_factor))
 
     def momentum(self, step: int) -> float | None:
         """Falls from `max_momentum` to `base_momentum` at the peak and rises again."""
         if self.base_momentum is None:
             return None
         step = min(max(step, 0), self.steps - 1)
-        return self._along(step, self.max_momentum, self.base_momentum, self.max_momentum)
+        return self._along(step, (self.max_momentum, self.base_momentum, self.max_momentum, self.max_momentum))
 
-    def _along(self, step: int, first: float, middle: float, last: float) -> float:
-        turn = self.pct_start * self.steps - 1.0
+    def _along(self, step: int, values: tuple[float, float, float, float]) -> float:
+        """The value at `step` between `values` at the corners: first, peak, back at the first, last."""
+        first, peak, back, last = values
         final = self.steps - 1.0
-        if step <= turn and turn > 0:
-            return _half_cosine(first, middle, step / turn)
         # With fewer steps than an ascent needs there is only the descent.
-        turn = max(turn, 0.0)
-        return _half_cosine(middle, last, (step - turn) / (final - turn) if final > turn else 1.0)
+        turn = min(max(self.pct_start * self.steps - 1.0, 0.0), final)
+        corners = [(0.0, first), (turn, peak), (final, last)]
+        if self.three_phase:
+            corners.insert(2, (min(2.0 * turn, final), back))
+        for (begin, start), (end, stop) in itertools.pairwise(corners):
+            if step <= end and end > begin:
+                return self._between(start, stop, (step - begin) / (end - begin))
+        return last
 
-
-def _half_cosine(start: float, end: float, share: float) -> float:
-    return end + (start - end) / 2.0 * (1.0 + math.cos(math.pi * share))
+    def _between(self, start: float, stop: float, share: float) -> float:
+        if self.shape == "linear":
+            return start + (stop - start) * share
+        return stop + (start - stop) / 2.0 * (1.0 + math.cos(math.pi * share))
