@@ -40,6 +40,9 @@ class Recipe(Record):
     """Seed of the initialisation and of randomness inside the model, such as dropout."""
     data_seed: int | None = None
     """Seed of the order of the batches; None takes `seed`."""
+    changes: dict[str, Any] = dataclasses.field(default_factory=dict)
+    """What the training changes of the task, by name: `augment` (a list such as ["shift:2", "noise:0.1"]),
+    `label_smoothing` (0 to 1) and `dropout` (0 to 1)."""
 
     def __post_init__(self) -> None:
         """Refuse values that no training can have."""

@@ -12,6 +12,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from surefoot.errors import RecordError
+from surefoot.records.provenance import Provenance
 from surefoot.records.recipe import Recipe
 from surefoot.records.record import FloatSeries, IntSeries, Record, float_series, int_series
 
@@ -44,6 +45,9 @@ class Run(Record):
     """Mean loss over the validation data at `val_step`."""
     val_metrics: dict[str, FloatSeries] = dataclasses.field(default_factory=dict)
     """Metric name to its values at `val_step`."""
+    train_metrics: dict[str, FloatSeries] = dataclasses.field(default_factory=dict)
+    """Metric name to its mean over the training batches since the entry of `val_step` before (NaN at the first), as
+    the model saw them in training mode; empty when it was not recorded."""
     unit: str = "step"
     """What `step` counts: `step`, `epoch`, or a unit a log uses."""
     steps_per_epoch: float | None = None
@@ -56,6 +60,10 @@ class Run(Record):
     """What yielded the record: `engine`, `watch`, or `log:FORMAT`."""
     notes: tuple[str, ...] = ()
     """Anything a reader of the numbers must know."""
+    task: str = ""
+    """Name of what was trained; empty where that is not known."""
+    provenance: Provenance | None = None
+    """Where the numbers come from, for a run that stands alone."""
 
     def __post_init__(self) -> None:
         """Refuse series whose lengths or order contradict each other."""
@@ -65,8 +73,8 @@ class Run(Record):
         for name, length in lengths.items():
             if length != len(self.step):
                 raise RecordError(f"`{name}` has {length} entries and `step` has {len(self.step)}; they go together")
-        vals = {"val_loss": self.val_loss, **self.val_metrics}
-        for name, series in vals.items():
+        vals = [("val_loss", self.val_loss), *self.val_metrics.items(), *self.train_metrics.items()]
+        for name, series in vals:
             if len(series) != len(self.val_step):
                 raise RecordError(
                     f"`{name}` has {len(series)} entries and `val_step` has {len(self.val_step)}; they go together"
