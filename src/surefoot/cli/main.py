@@ -1,7 +1,8 @@
 """The command `surefoot`: runs a verb and turns whatever goes wrong into one line and an exit code.
 
 Exit codes: 0 done; 1 the answer is one that the user asked to be told about (a search without a rate); 2 bad input or
-a result that could not be written; 130 interrupted.
+a result that could not be written; 70 a defect of Surefoot; 130 interrupted. With the variable SUREFOOT_TRACEBACK set,
+the place of an error is shown too.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 
 import click
@@ -19,6 +21,7 @@ from surefoot.errors import SurefootError
 __all__ = ["app", "main"]
 
 INTERRUPTED = 130
+DEFECT = 70
 
 _PLACES = {
     "find": ("surefoot.cli.find:find", "Find the learning rate of a training."),
@@ -43,7 +46,9 @@ def _show_version(ctx: click.Context, _option: click.Parameter, asked: bool) -> 
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     no_args_is_help=False,
 )
-@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version, help="Show version.")
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version, help="Show version."
+)
 def app() -> None:
     """Find the learning rate of a neural network's training, with an interval and the evidence for it."""
 
@@ -65,7 +70,7 @@ def main(args: Sequence[str] | None = None) -> int:
 
 def _run(words: list[str]) -> int:
     try:
-        with app.make_context("surefoot", words) as ctx:
+        with app.make_context("surefoot", list(words), obj=words) as ctx:
             app.invoke(ctx)
         sys.stdout.flush()
     except click.exceptions.Exit as leave:
@@ -79,12 +84,22 @@ def _run(words: list[str]) -> int:
     except (KeyboardInterrupt, click.Abort):
         _complain("interrupted")
         return INTERRUPTED
+    except BrokenPipeError:
+        raise
     except SurefootError as error:
-        if os.environ.get("SUREFOOT_TRACEBACK"):
-            raise
+        _trace()
         _complain(str(error))
         return 2
+    except Exception as error:  # noqa: BLE001 - the last one to see it says where to look
+        _trace()
+        _complain(f"defect: {type(error).__name__}: {error}; SUREFOOT_TRACEBACK=1 shows where")
+        return DEFECT
     return 0
+
+
+def _trace() -> None:
+    if os.environ.get("SUREFOOT_TRACEBACK"):
+        traceback.print_exc()
 
 
 def _usage(error: click.UsageError) -> str:

@@ -1,0 +1,109 @@
+"""`surefoot find TASK`: find the learning rate of a training."""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+from typing import Any
+
+import click
+
+from surefoot.cli.console import progress_console, result_console
+from surefoot.cli.options import command_line, optimizer_options, output_options, place_options, training_options
+from surefoot.cli.output import Output, PartlyWrittenError
+from surefoot.cli.race_table import RaceTable
+from surefoot.cli.shown import show_found
+from surefoot.cli.task_argument import hints, open_task
+from surefoot.cli.values import MEMORY, POSITIVE, RATES
+from surefoot.errors import InputError
+from surefoot.records import Found
+from surefoot.report.files import NAMES, files_of
+from surefoot.report.numbers import rate
+
+__all__ = ["find"]
+
+METHODS = ("race", "range-test", "grid", "random")
+
+
+@click.command()
+@click.argument("spec", metavar="TASK")
+@training_options
+@click.option("--cost", type=POSITIVE, default=3.0, show_default=True, help="Full trainings the search may spend.")
+@click.option("--method", type=click.Choice(METHODS), default="race", show_default=True, help="How rates are compared.")
+@click.option("--folds", type=click.IntRange(min=2), help="Cross-validate over this many folds of the training data.")
+@click.option("--lr-range", type=RATES, help="Lowest and highest rate to begin with, such as 1e-4..1.")
+@click.option("--memory", type=MEMORY, help="Memory for members trained side by side, such as 4GB.")
+@click.option("--workers", type=click.IntRange(min=1), help="Processes for members trained one by one.")
+@place_options
+@output_options
+@click.pass_context
+def find(
+    ctx: click.Context,
+    /,
+    spec: str,
+    json_to: str | None,
+    out: str | None,
+    quiet: bool,
+    data: str | None,
+    device: str,
+    **given: Any,
+) -> None:
+    """Find the learning rate of a training: the peak rate with the lowest final validation loss.
+
+    TASK is a built-in name (see `surefoot tasks`), path/to/file.py:name or package.module:name.
+
+    Exit code 0: a rate was found; 1: none can be recommended, and the reason is said; 2: bad input.
+    """
+    output = Output(json_to, out, NAMES["found"])
+    console = progress_console(quiet=quiet)
+    arguments = _arguments(given)
+    with RaceTable(console, spec) as table:
+        from surefoot.find import find as search
+
+        task = open_task(spec, device=device, data=data, progress=table.download)
+        epochs, batch_size = hints(spec, task)
+        arguments = {"epochs": epochs, "batch_size": batch_size} | arguments
+        found: Found = search(task, watch=table, **arguments)
+    seen = dataclasses.replace(found.provenance, command=command_line(ctx))
+    found = dataclasses.replace(found, provenance=seen)
+    _answer(found, output, spec, quiet=quiet)
+    if any(point.fate == "interrupted" for point in found.curve):
+        raise KeyboardInterrupt
+    ctx.exit(0 if found.status == "found" else 1)
+
+
+def _arguments(given: dict[str, Any]) -> dict[str, Any]:
+    """Keywords of the search: what was given, under the names the search uses."""
+    options = optimizer_options(given.pop("momentum"), given.pop("weight_decay"), given.pop("betas"), given.pop("more"))
+    schedule_options = dict(given.pop("schedule_more"))
+    taken = {name: value for name, value in given.items() if value is not None}
+    clash = sorted(set(options) & {*given, "watch", "schedule_options", "task", "lr"})
+    if clash:
+        raise InputError(f"`--option {clash[0]}=…` is no option of an optimizer here")
+    return taken | options | ({"schedule_options": schedule_options} if schedule_options else {})
+
+
+def _answer(found: Found, output: Output, spec: str, *, quiet: bool) -> None:
+    """Write and print the result; whatever cannot be written, the rest is."""
+    failure: PartlyWrittenError | None = None
+    try:
+        written = output.write(found, files_of(found))
+    except PartlyWrittenError as error:
+        failure, written = error, error.written
+    if output.to_stdout:
+        click.echo(found.dumps(), nl=False)
+    elif quiet:
+        click.echo("unknown" if found.lr is None else repr(found.lr))
+    if not quiet:
+        console = result_console(err=output.to_stdout)
+        records = [str(path) for path in written if path.suffix == ".json"]
+        given = f"--recipe {shlex.quote(records[0])}" if records else f"--lr {rate(found.lr)} …"
+        show_found(found, console, train=f"surefoot train {shlex.quote(spec)} {given}")
+        if written:
+            console.print("wrote " + ", ".join(str(path) for path in written), markup=False, soft_wrap=True)
+        elif output.out is None:
+            console.print("[dim]--out DIR writes a page with every curve and the recipe as code[/dim]")
+    elif found.lr is None:
+        click.echo(f"surefoot: {found.reason}", err=True)
+    if failure is not None:
+        raise failure

@@ -1,0 +1,72 @@
+"""Options that verbs share: how the task is trained, where it runs, and where results go."""
+
+from __future__ import annotations
+
+import functools
+import shlex
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from surefoot.cli.values import BATCH, NAMED, NUMBERS, POSITIVE
+
+__all__ = ["command_line", "optimizer_options", "output_options", "place_options", "training_options"]
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def _all(*options: Callable[[Any], Any]) -> Callable[[Command], Command]:
+    return lambda command: functools.reduce(lambda inner, option: option(inner), reversed(options), command)
+
+
+training_options = _all(
+    click.option("--optimizer", metavar="NAME", help="sgd, adam, adamw, rmsprop, …, or module:Class.  [default: sgd]"),
+    click.option("--momentum", type=float, help="Momentum of the optimizer."),
+    click.option("--weight-decay", type=float, help="Weight decay of the optimizer."),
+    click.option("--betas", type=NUMBERS, help="Betas of Adam and its kin, such as 0.9,0.999."),
+    click.option("--option", "more", type=NAMED, multiple=True, help="Any other option of the optimizer; repeatable."),
+    click.option("--schedule", metavar="NAME", help="constant, linear, cosine, one-cycle, …  [default: constant]"),
+    click.option(
+        "--schedule-option", "schedule_more", type=NAMED, multiple=True, help="An option of the schedule; repeatable."
+    ),
+    click.option(
+        "--epochs", type=POSITIVE, help="Length of the training in passes over the data.  [default: the task's, or 10]"
+    ),
+    click.option("--batch-size", type=BATCH, help="Examples per step.  [default: the task's, or 64]"),
+    click.option("--clip", type=POSITIVE, help="Largest gradient norm."),
+    click.option("--accumulate", type=click.IntRange(min=1), help="Batches averaged into one step.  [default: 1]"),
+    click.option(
+        "--seed", type=click.IntRange(min=0, max=2**63 - 1), help="Seed of every random choice.  [default: 0]"
+    ),
+)
+
+place_options = _all(
+    click.option("--data", metavar="DIR", help="Folder with the data, for tasks that read one."),
+    click.option(
+        "--device", default="auto", show_default=True, metavar="NAME", help="A torch device, such as cpu or cuda:0."
+    ),
+)
+
+output_options = _all(
+    click.option("--json", "json_to", metavar="FILE", help="Write the record here; - prints it."),
+    click.option("--out", metavar="DIR", help="Write the page, the pictures and the record into this folder."),
+    click.option("--quiet", "-q", is_flag=True, help="No progress and no summary."),
+)
+
+
+def optimizer_options(
+    momentum: float | None,
+    weight_decay: float | None,
+    betas: tuple[float, ...] | None,
+    more: tuple[tuple[str, Any], ...],
+) -> dict[str, Any]:
+    """The optimizer's keywords that were given on the command line."""
+    given = {"momentum": momentum, "weight_decay": weight_decay, "betas": betas}
+    return {name: value for name, value in given.items() if value is not None} | dict(more)
+
+
+def command_line(ctx: click.Context) -> str:
+    """The command as it was typed, for the record."""
+    words = ctx.find_root().obj
+    return shlex.join(["surefoot", *words]) if isinstance(words, list) else ctx.command_path

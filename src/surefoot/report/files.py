@@ -1,0 +1,57 @@
+"""Files: what a record becomes in a folder. Names are fixed: a later call replaces what an earlier one wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from surefoot.errors import RecordError
+from surefoot.records import Found, Record, Run, Sweep
+
+__all__ = ["NAMES", "files_of"]
+
+Writer = Callable[[Path], Any]
+
+NAMES: dict[str, tuple[str, ...]] = {
+    "found": ("found.json", "find.html", "find.png", "members.png"),
+    "run": ("run.json", "train.html", "train.png"),
+    "sweep": ("sweep.json", "sweep.html", "sweep.png"),
+}
+"""Kind of record -> names of its files: the record, the page, the pictures."""
+
+
+def files_of(record: Record) -> dict[str, Writer]:
+    """Name of each file of `record` and the function that writes it to a path.
+
+    Raises:
+        RecordError: records of this kind have no page.
+    """
+    if not isinstance(record, Found | Run | Sweep):
+        raise RecordError(f"a {record.kind} record has no page; give a found, run or sweep record")
+    pictures = {
+        "find.png": "found_figure", "members.png": "members_figure", "train.png": "run_figure",
+        "sweep.png": "sweep_figure",
+    }  # fmt: skip
+    writers: dict[str, Writer] = {}
+    for name in NAMES[record.kind]:
+        if name.endswith(".json"):
+            writers[name] = record.save
+        elif name.endswith(".html"):
+            writers[name] = partial(_page, record)
+        else:
+            writers[name] = partial(_picture, pictures[name], record)
+    return writers
+
+
+def _page(record: Found | Run | Sweep, path: Path) -> None:
+    from surefoot.report.page import write_page
+
+    write_page(record, path)
+
+
+def _picture(function: str, record: Record, path: Path) -> None:
+    from surefoot.report import figures
+
+    getattr(figures, function)(record, path)
