@@ -62,6 +62,8 @@ class TensorSource:
             raise DataError(f"the tensors of `{name}` have shapes {shapes}; their first dimensions must agree")
         self.size = sizes.pop()
         self.notes: tuple[str, ...] = ()
+        self.rows: torch.Tensor | None = None
+        """Place of each example in what the user gave; None where it is the same."""
 
     def batch(self, index: torch.Tensor, seed: int = 0) -> Any:  # noqa: ARG002
         """Rows of every tensor."""
@@ -70,7 +72,7 @@ class TensorSource:
     def to(self, device: torch.device) -> TensorSource:
         """The same examples on `device`; shares memory where they are there already."""
         moved = object.__new__(TensorSource)
-        moved._spec, moved.size, moved.notes = self._spec, self.size, self.notes
+        moved._spec, moved.size, moved.notes, moved.rows = self._spec, self.size, self.notes, self.rows
         moved._leaves = [leaf.to(device) for leaf in self._leaves]
         return moved
 
@@ -98,13 +100,19 @@ class SubsetSource:
     """Some examples of another source."""
 
     def __init__(self, source: Source, index: torch.Tensor) -> None:
-        self._source, self._index = source, index
+        self.source, self.rows = source, index
         self.size = len(index)
         self.notes = source.notes
 
     def batch(self, index: torch.Tensor, seed: int = 0) -> Any:
         """Examples of the subset, by their place in it."""
-        return self._source.batch(self._index[index], seed)
+        return self.source.batch(self.rows[index], seed)
+
+    def in_memory(self, name: str) -> TensorSource:
+        """The same examples as tensors of their own."""
+        kept = TensorSource(self.source.batch(self.rows), name)
+        kept.rows, kept.notes = self.rows, self.notes
+        return kept
 
 
 def make_source(data: Any, name: str) -> Source:

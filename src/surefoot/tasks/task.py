@@ -11,6 +11,7 @@ A *batch* goes to the model and the loss in one of two styles, told apart by the
 from __future__ import annotations
 
 import copy
+import functools
 import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -22,8 +23,9 @@ from torch.utils import _pytree as pytree
 from surefoot.errors import DataError, InputError, TaskError
 from surefoot.tasks.borrowing import borrowed_rng
 from surefoot.tasks.sources import Source, SubsetSource, TensorSource, checksum, make_source
+from surefoot.tasks.user_code import in_one_line, place_of
 
-__all__ = ["Groups", "Split", "Task", "find_device"]
+__all__ = ["Groups", "Split", "Task", "find_device", "takes_model"]
 
 Groups = Callable[[str, nn.Parameter], Mapping[str, float] | None]
 """(parameter name, parameter) -> `lr_factor` and `weight_decay` that differ for it from the recipe's, or None."""
@@ -96,6 +98,7 @@ class Task:
             notes += [note for note in val_source.notes if note not in notes]
         self.train = _placed(train_source, self.device)
         self.val = _placed(val_source, self.device)
+        self.val_given = val is not None
         self.notes = tuple(notes)
 
     def __repr__(self) -> str:
@@ -105,21 +108,33 @@ class Task:
         """A new model on the task's device, in training mode, initialised under `seed`.
 
         Raises:
+            TaskError: the factory fails, or returns something else than a module that can be moved to the device.
+        """
+        module = self.new_model(seed)
+        try:
+            return module.to(self.device).train()
+        except (NotImplementedError, RuntimeError) as error:
+            raise TaskError(f"`model` cannot be moved to {self.device}: {in_one_line(error)}") from error
+
+    def new_model(self, seed: int) -> nn.Module:
+        """What the factory returns under `seed`, as it is; a copy where a module was given.
+
+        Raises:
             TaskError: the factory fails or returns something else than a module.
         """
         with borrowed_rng(seed):
             if isinstance(self.model, nn.Module):
-                module: Any = copy.deepcopy(self.model)
-            else:
-                try:
-                    module = self.model()
-                except InputError:
-                    raise
-                except Exception as error:
-                    raise TaskError(f"`model` failed: {type(error).__name__}: {error}") from error
+                return copy.deepcopy(self.model)
+            try:
+                module: Any = self.model()
+            except InputError:
+                raise
+            except Exception as error:
+                where = f" ({place_of(error)})" if place_of(error) else ""
+                raise TaskError(f"`model` failed: {in_one_line(error)}{where}") from error
         if not isinstance(module, nn.Module):
             raise TaskError(f"`model` returned {type(module).__name__}; an nn.Module is needed")
-        return module.to(self.device).train()
+        return module
 
     def to(self, device: str | torch.device) -> Task:
         """The same task on another device; data that is there already is shared.
@@ -133,10 +148,10 @@ class Task:
         moved.train, moved.val = _placed(self.train, moved.device), _placed(self.val, moved.device)
         return moved
 
-    @property
+    @functools.cached_property
     def loss_takes_model(self) -> bool:
         """Whether the loss is of the style ``loss(model, batch)``."""
-        return _takes_model(self.loss)
+        return takes_model(self.loss)
 
     def split(self, batch: Any) -> Split:
         """What of a batch goes to the model, and the target.
@@ -172,7 +187,7 @@ class Task:
         """Every metric on a batch; `output` saves a pass where the loss already made one."""
         values: dict[str, torch.Tensor] = {}
         for name, metric in self.metrics.items():
-            if _takes_model(metric):
+            if takes_model(metric):
                 values[name] = torch.as_tensor(metric(model, batch))
                 continue
             args, kwargs, target = self.split(batch)
@@ -216,7 +231,8 @@ def _loss_on(loss: Callable[..., Any], device: torch.device) -> Callable[..., An
     return loss
 
 
-def _takes_model(function: Callable[..., Any]) -> bool:
+def takes_model(function: Callable[..., Any]) -> bool:
+    """Whether a loss or metric is of the style ``(model, batch)``."""
     if isinstance(function, nn.Module):
         return False
     try:
@@ -237,7 +253,8 @@ def _hold_back(source: Source, share: float) -> tuple[Source, Source]:
     order = torch.randperm(source.size, generator=torch.Generator().manual_seed(0))
     parts = [SubsetSource(source, order[held:].sort().values), SubsetSource(source, order[:held].sort().values)]
     if isinstance(source, TensorSource):
-        return tuple(TensorSource(part.batch(torch.arange(part.size)), "train") for part in parts)  # type: ignore[return-value]
+        kept = [part.in_memory("train") for part in parts]
+        return kept[0], kept[1]
     return parts[0], parts[1]
 
 
