@@ -202,7 +202,14 @@ def test_groups_scale_rate_and_decay_like_parameter_groups(name, dtype):
     shapes = [(3, 4), (5,)]
     columns = torch.tensor([1.0, 1.0, 0.1, 0.1, 0.0], dtype=dtype)
     members = train_members(
-        name, {"weight_decay": 0.1}, LRS, shapes, dtype, 50, lr_scale=[0.5, columns], decay_scale=[None, 0.0]
+        name,
+        {"weight_decay": 0.1},
+        LRS,
+        shapes,
+        dtype,
+        50,
+        lr_scale=[0.5, columns.unsqueeze(0)],
+        weight_decay=[None, 0.0],
     )
     start, gradient = problem(shapes, dtype)
     for k, lr in enumerate(LRS):

@@ -21,7 +21,6 @@ class Layout:
     Args:
         shapes: name to shape, without the member axis.
         dtype: of all of them.
-        apart: block numbers may differ for these, whatever their shape.
     """
 
     def __init__(self, shapes: Mapping[str, tuple[int, ...]], dtype: torch.dtype) -> None:
@@ -35,25 +34,30 @@ class Layout:
         self.size = sum(self.widths)
         """Numbers per member."""
 
-    def new(self, members: int) -> Blocks:
+    def new(self, members: int, device: torch.device | None = None) -> Blocks:
         """Blocks of zeros for K members."""
-        return Blocks(self, [torch.zeros(members, width, dtype=self.dtype) for width in self.widths])
+        return Blocks(self, [torch.zeros(members, width, dtype=self.dtype, device=device) for width in self.widths])
 
-    def columns(self, per_name: Mapping[str, float], default: float) -> list[float | Tensor]:
-        """A number per parameter, as one number or a tensor [P] per block."""
-        columns: list[float | Tensor] = []
+    def spread(
+        self, per_name: Mapping[str, float | Tensor], device: torch.device | None = None
+    ) -> list[float | Tensor]:
+        """Numbers per parameter as what broadcasts against each block.
+
+        A number per name, or K of them; one number where the whole block has the same, else a tensor [1 or K, P].
+        """
+        spread: list[float | Tensor] = []
         for block in self.blocks:
-            values = [per_name.get(name, default) for name in block]
-            if len(set(values)) == 1:
-                columns.append(values[0])
-            else:
-                columns.append(
-                    torch.cat([
-                        torch.full((self.counts[name],), value, dtype=self.dtype)
-                        for name, value in zip(block, values, strict=True)
-                    ])
-                )  # fmt: skip
-        return columns
+            values = [per_name[name] for name in block]
+            if not any(isinstance(value, Tensor) for value in values) and len(set(values)) == 1:
+                spread.append(values[0])
+                continue
+            rows = max(len(value) if isinstance(value, Tensor) else 1 for value in values)
+            parts = [
+                torch.as_tensor(value, dtype=self.dtype, device=device).reshape(-1, 1).expand(rows, self.counts[name])
+                for name, value in zip(block, values, strict=True)
+            ]
+            spread.append(torch.cat(parts, dim=1))
+        return spread
 
 
 class Blocks:
@@ -67,20 +71,17 @@ class Blocks:
         """Name to a view [K, *shape]."""
         views: dict[str, Tensor] = {}
         for names, tensor in zip(self.layout.blocks, self.tensors, strict=True):
-            parts = tensor.split([self.layout.counts[name] for name in names], dim=1)
+            parts = torch.split(tensor, [self.layout.counts[name] for name in names], dim=1)
             for name, part in zip(names, parts, strict=True):
                 views[name] = part.view(len(tensor), *self.layout.shapes[name])
         return views
 
-    def load(self, rows: Tensor) -> None:
-        """Take over members from rows [K, P] (see `rows`)."""
-        for tensor, part in zip(self.tensors, rows.split(self.layout.widths, dim=1), strict=True):
-            tensor.copy_(part)
+    def take(self, other: Blocks, members: Tensor) -> None:
+        """Copy some members of `other` to here."""
+        for mine, theirs in zip(self.tensors, other.tensors, strict=True):
+            torch.index_select(theirs, 0, members, out=mine)
 
-    def rows(self) -> Tensor:
-        """All numbers, one row [P] per member, block after block."""
-        return torch.cat(self.tensors, dim=1)
-
-    def save(self, rows: Tensor) -> None:
-        """Write the members into rows [K, P]."""
-        torch.cat(self.tensors, dim=1, out=rows)
+    def put(self, other: Blocks, members: Tensor) -> None:
+        """Copy the members back to their places in `other`."""
+        for mine, theirs in zip(self.tensors, other.tensors, strict=True):
+            theirs.index_copy_(0, members, mine)

@@ -26,9 +26,17 @@ class _Windows:
     """The windows of images [M, C, H, W, N] in tiles: some images with all their rows, or some rows of one image."""
 
     def __init__(
-        self, count: int, channels: int, padded: Pair, out: Pair, batch: int, kernel: Pair, stride: Pair, dilation: Pair,
+        self,
+        count: int,
+        channels: int,
+        padded: Pair,
+        out: Pair,
+        batch: int,
+        kernel: Pair,
+        stride: Pair,
+        dilation: Pair,
         dtype: torch.dtype,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._kernel, self._stride, self._dilation = kernel, stride, dilation
         self._channels, self._padded, self._batch, self.out = channels, padded, batch, out
         self.depth = channels * kernel[0] * kernel[1]

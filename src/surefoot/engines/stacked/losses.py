@@ -31,9 +31,7 @@ def _bare(loss: Any) -> bool:
     return loss.weight is None and loss.ignore_index == -100 and not getattr(loss, "label_smoothing", 0.0)
 
 
-def _with_fallback(
-    fast: StackedLoss, loss: Callable[..., Any], fits: Callable[[Tensor, Any], bool]
-) -> StackedLoss:
+def _with_fallback(fast: StackedLoss, loss: Callable[..., Any], fits: Callable[[Tensor, Any], bool]) -> StackedLoss:
     def chosen(outputs: Tensor, target: Any) -> tuple[Tensor, Tensor]:
         return fast(outputs, target) if fits(outputs, target) else _any(loss, outputs, target)
 

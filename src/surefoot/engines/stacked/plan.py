@@ -90,6 +90,9 @@ def make_plan(module: nn.Module, arguments: tuple[Any, ...]) -> Plan:
 
     if not arguments or not all(isinstance(a, Tensor) and a.ndim >= 1 for a in arguments):
         raise Unsupported("the model's arguments are not plain tensors")
+    names = _names(module)
+    if fx.Tracer().is_leaf_module(module, ""):
+        module = nn.Sequential(module)  # tracing would open a lone layer of torch's
     batch = len(arguments[0])
     if any(len(a) != batch for a in arguments):
         raise Unsupported("the model's arguments differ in their first dimension")
@@ -98,7 +101,6 @@ def make_plan(module: nn.Module, arguments: tuple[Any, ...]) -> Plan:
     except Exception as error:  # noqa: BLE001 - any failure of the user's code under tracing
         raise Unsupported(f"it cannot be traced ({type(error).__name__}: {_first_line(error)})") from None
     shapes = _feature_sizes(module, graph, arguments)
-    names = _names(module)
     used: set[str] = set()
     numbers: dict[fx.Node, int] = {}
     specs: list[Spec] = []
@@ -165,7 +167,7 @@ def make_plan(module: nn.Module, arguments: tuple[Any, ...]) -> Plan:
         specs.append(Spec(shapes[node], shared))
         own.append(choice.own_output)
         noisy = noisy or choice.noisy
-    left = {name for name, _ in module.named_parameters()} - used
+    left = {names[id(parameter)] for parameter in module.parameters()} - used
     if left:
         raise Unsupported(f"parameter `{sorted(left)[0]}` takes no part in the result")
     if any(not parameter.requires_grad for parameter in module.parameters()):
@@ -175,12 +177,11 @@ def make_plan(module: nn.Module, arguments: tuple[Any, ...]) -> Plan:
     return Plan(tuple(specs[: len(arguments)]), tuple(steps), tuple(specs), result, noisy)
 
 
-def _feature_sizes(
-    module: nn.Module, graph: fx.Graph, arguments: tuple[Tensor, ...]
-) -> dict[fx.Node, tuple[int, ...]]:
+def _feature_sizes(module: nn.Module, graph: fx.Graph, arguments: tuple[Tensor, ...]) -> dict[fx.Node, tuple[int, ...]]:
     """Feature sizes of every tensor in the graph; two batch sizes prove which axis the batch is."""
     found: list[dict[fx.Node, tuple[int, ...]]] = []
     sizes = [len(arguments[0]), 2 if len(arguments[0]) != 2 else 3]
+    kept = [(buffer, buffer.clone()) for buffer in module.buffers()]  # normalisation would note these batches
     for size in sizes:
         index = torch.arange(size) % len(arguments[0])
         shapes: dict[fx.Node, tuple[int, ...]] = {}
@@ -188,6 +189,10 @@ def _feature_sizes(
             _Shapes(module, graph, shapes).run(*(argument[index] for argument in arguments))
         except Exception as error:  # noqa: BLE001
             raise Unsupported(f"it fails on a batch of {size} ({type(error).__name__}: {_first_line(error)})") from None
+        finally:
+            with torch.no_grad():
+                for buffer, before in kept:
+                    buffer.copy_(before)
         found.append(shapes)
     features = {}
     for node, shape in found[0].items():

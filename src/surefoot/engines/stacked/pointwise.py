@@ -75,7 +75,7 @@ class LogSoftmax(Layer):
         return self._output
 
     def backward(self, grad: Tensor) -> tuple[Tensor | None, ...]:
-        """g - softmax · Σ g."""
+        """Gradient minus softmax times its sum."""
         return (grad - self._output.exp().mul_(grad.sum(1, keepdim=True)),)
 
 
@@ -87,7 +87,7 @@ class Add(Layer):
         self._result = site.empty(site.output)
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        """x + y."""
+        """The sum."""
         return torch.add(inputs[0], inputs[1], out=self._result)
 
     def backward(self, grad: Tensor) -> tuple[Tensor | None, ...]:
@@ -106,7 +106,7 @@ class Dropout(Layer):
         self._features = (*features[:1], *[1] * (len(features) - 1)) if channelwise else features
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        """x times the mask that a single model of the member's seed would draw."""
+        """The input times the mask that a single model of the member's seed would draw."""
         assert self.site.noise is not None
         self._mask = self.site.noise.mask(self.site.batch, self._features, self._drop, self.site.dtype)
         return (inputs[0] * self._mask).expand(self.site.shape(self.site.output)).contiguous()

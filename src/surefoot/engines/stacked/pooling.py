@@ -29,9 +29,7 @@ class MaxPool2d(Layer):
     def _corners(self, values: Tensor) -> list[Tensor]:
         kh, kw = self._kernel
         height, width = (self.site.output.features[1] * kh, self.site.output.features[2] * kw)
-        return [
-            values[..., i:height:kh, j:width:kw, :] for i in range(kh) for j in range(kw)
-        ]
+        return [values[..., i:height:kh, j:width:kw, :] for i in range(kh) for j in range(kw)]
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """[K, C, H // kh, W // kw, N]."""

@@ -151,7 +151,9 @@ def _convolution(module: nn.Conv2d) -> Choice:
     if module.groups != 1 or module.padding_mode != "zeros":
         raise Unsupported("`Conv2d` with groups, or padded with other than zeros, has no stacked form")
     if isinstance(module.padding, str):
-        if module.padding == "same" and any(d * (k - 1) % 2 for d, k in zip(module.dilation, module.kernel_size, strict=True)):
+        if module.padding == "same" and any(
+            d * (k - 1) % 2 for d, k in zip(module.dilation, module.kernel_size, strict=True)
+        ):
             raise Unsupported("`Conv2d` with uneven padding has no stacked form")
         same = [d * (k - 1) // 2 for d, k in zip(module.dilation, module.kernel_size, strict=True)]
         padding = (same[0], same[1]) if module.padding == "same" else (0, 0)
@@ -262,7 +264,11 @@ def _folded(function: Callable[[Tensor], Tensor], call: Call) -> Choice:
     def folded(values: Tensor) -> Tensor:
         images = values.flatten(0, -4) if values.ndim > 4 else values
         result = function(images.movedim(-1, 0)).movedim(0, -1)
-        return result.unflatten(0, values.shape[:-3]).contiguous() if values.ndim > 4 else result.contiguous()
+        return (
+            result.reshape(*values.shape[:-3], *result.shape[1:]).contiguous()
+            if values.ndim > 4
+            else result.contiguous()
+        )
 
     return Choice(Local, {"function": folded})
 

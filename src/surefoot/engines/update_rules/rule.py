@@ -115,8 +115,8 @@ class UpdateRule:
         step: int,
         *,
         momentum: Value | None = None,
-        lr_scale: Sequence[Value | None] | None = None,
-        decay_scale: Sequence[Value | None] | None = None,
+        lr_scale: Sequence[Value] | None = None,
+        weight_decay: Sequence[Value | None] | None = None,
     ) -> None:
         """Update all parameters and the state in place; the gradients may be overwritten.
 
@@ -127,15 +127,18 @@ class UpdateRule:
             lr: the rates of this step, [K] or one for all.
             step: updates done before this one, from 0.
             momentum: replaces `momentum` (or the first of `betas`) in this step, for schedules that move it.
-            lr_scale: per parameter a factor on the rate: None (1), a number, or a tensor that broadcasts against
-                the parameter without its member axis.
-            decay_scale: the same for the weight decay; 0 turns it off.
+            lr_scale: per parameter a factor on the rate: a number, or a tensor that broadcasts against the parameter.
+            weight_decay: per parameter what stands for the rule's `weight_decay`: None (nothing does), a number, or
+                a tensor that broadcasts against the parameter.
         """
         now = self._prepare(step + 1, momentum)
         slots = list(state)
         for i, (param, grad) in enumerate(zip(params, grads, strict=True)):
-            rate = _scaled(lr, lr_scale[i] if lr_scale else None, param)
-            decay = _scaled(self.values["weight_decay"], decay_scale[i] if decay_scale else None, param)
+            rate = column(lr, param)
+            if lr_scale is not None:
+                rate = rate * lr_scale[i]
+            own = None if weight_decay is None else weight_decay[i]
+            decay = column(self.values["weight_decay"], param) if own is None else own
             self._update(param, grad, {slot: state[slot][i] for slot in slots}, rate, decay, now)
 
     def _prepare(self, t: int, momentum: Value | None) -> Any:
@@ -205,13 +208,6 @@ def per_member(param: Tensor, values: Iterable[Value], kernel: Callable[..., Non
     for k in range(len(param)):
         kernel([row[k] for row in rows], *(n[k] for n in numbers))
     return True
-
-
-def _scaled(value: Value, scale: Value | None, param: Tensor) -> Value:
-    shaped = column(value, param)
-    if scale is None:
-        return shaped
-    return shaped * (scale.to(param.dtype).unsqueeze(0) if isinstance(scale, Tensor) else scale)
 
 
 def _number(rule: str, option: str, value: Any, allowed: Interval) -> float:

@@ -1,0 +1,229 @@
+"""Which engine for which task: measured for a moment on the user's own task, never guessed alone.
+
+An *arrangement* says how members are trained: serially or in a fused form, how many in a chunk, over how many
+processes. It follows from the seconds that one member-step took in each way (one thread), measured on the task.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import time
+import weakref
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from surefoot.engines.batches import steps_of
+from surefoot.engines.engine import Engine
+from surefoot.engines.fused import Fused, fused_form
+from surefoot.engines.members import Form
+from surefoot.engines.memory import allowed_bytes, bytes_per_member
+from surefoot.engines.pool import Pool, can_fork
+from surefoot.engines.serial import Serial
+from surefoot.engines.stacked.plan import Unsupported
+from surefoot.engines.update_rules import make_rule
+from surefoot.errors import MemoryBoundError
+from surefoot.records import Recipe
+from surefoot.tasks.borrowing import borrowed_threads
+from surefoot.tasks.task import Task
+
+__all__ = ["Arrangement", "arrange", "choose_engine"]
+
+CACHE_BYTES = 3 << 19
+"""What a chunk may touch to stay near one core: the first guess of its width."""
+POOL_FROM = 0.4
+"""Seconds of work from which forking workers pays."""
+_SHARE, _MOST = 0.05, 0.6
+"""Calibration takes at most this share of the work, and this many seconds."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Arrangement:
+    """How members are trained."""
+
+    form: Form | None
+    """None: serially."""
+    width: int
+    """Members in a chunk at most."""
+    processes: int
+    """Workers with one thread each; 1 means none beside this process."""
+    threads: int
+    """Threads of this process where it works itself."""
+    reason: str
+    """Why, in words."""
+    seconds: dict[str, float]
+    """Measured seconds of one member-step, by way and width."""
+
+
+class _Calibration:
+    """What was measured for one kind of recipe on one task."""
+
+    def __init__(self, task: Task, recipe: Recipe) -> None:
+        self.seconds: dict[str, float] = {}
+        self.spent = 0.0
+        self.form: Form | None = None
+        self.refused = ""
+        try:
+            self.form = fused_form(task, recipe)
+        except Unsupported as reason:
+            self.refused = str(reason)
+        self.member_bytes, self.chunk_bytes = bytes_per_member(task, recipe)
+
+    def measure(self, key: str, engine: Engine, members: int, least: int = 2) -> float:
+        """Seconds of one member-step of `engine`: the fastest of a few steps after the first."""
+        started = time.perf_counter()
+        best = float("inf")
+        for step in range(1 + least):
+            before = time.perf_counter()
+            engine.advance(1)
+            took = (time.perf_counter() - before) / members
+            best = min(best, took) if step else took
+            if time.perf_counter() - started > _MOST / 3:
+                break
+        engine.close()
+        self.spent += time.perf_counter() - started
+        self.seconds[key] = best
+        return best
+
+
+_KNOWN: weakref.WeakKeyDictionary[Task, dict[str, _Calibration]] = weakref.WeakKeyDictionary()
+
+
+def arrange(
+    task: Task, recipes: Sequence[Recipe], horizon: int, *, memory: int | None = None, processes: int | None = None
+) -> Arrangement:
+    """The arrangement for these members.
+
+    Args:
+        task: what is trained.
+        recipes: one per member.
+        horizon: updates of each member.
+        memory: bytes that may be used; None takes half of what is free.
+        processes: workers at most; None takes the processor's cores.
+
+    Raises:
+        MemoryBoundError: not even one member at a time fits.
+    """
+    first = recipes[0]
+    kinds = _KNOWN.setdefault(task, {})
+    key = _kind(recipes)
+    if key not in kinds:
+        with borrowed_threads(1):
+            kinds[key] = _Calibration(task, first)
+    known = kinds[key]
+    most = (
+        (os.process_cpu_count() if hasattr(os, "process_cpu_count") else _cores()) if processes is None else processes
+    )
+    if task.device.type != "cpu" or not can_fork():
+        most = 1
+    bound = allowed_bytes(memory)
+    room = (bound - known.member_bytes * len(recipes)) // max(1, known.chunk_bytes)
+    if room < 1:
+        need = known.member_bytes * len(recipes) + known.chunk_bytes
+        raise MemoryBoundError(
+            f"`memory` is {bound / 2**20:.0f} MiB and {len(recipes)} members need at least {need / 2**20:.0f} MiB; "
+            "allow more memory, train fewer members, or take a smaller batch"
+        )
+    most = max(1, min(most, room))
+    per_worker = -(-len(recipes) // most)
+    with borrowed_threads(1):
+        serial = known.seconds.get("serial") or known.measure(
+            "serial", Serial(task, recipes[:1], horizon=max(horizon, 8)), 1
+        )
+        width, fused = _best_width(known, task, recipes, horizon, min(per_worker, room // most), serial)
+    used = fused < serial
+    best = min(fused, serial)
+    work = best * len(recipes) * horizon
+    workers = most if work > POOL_FROM and len(recipes) > 1 else 1
+    threads = 1
+    if workers == 1 and not used and torch.get_num_threads() > 1:
+        threads = torch.get_num_threads()
+    if used:
+        name = type(known.form).__name__.removesuffix("Form").lower()
+        reason = f"{name}, {width} members at once: {serial / fused:.1f} times as fast as one by one"
+    else:
+        reason = known.refused or f"one by one is {fused / serial:.1f} times as fast as {width} at once"
+    return Arrangement(known.form if used else None, width, workers, threads, reason, dict(known.seconds))
+
+
+def choose_engine(
+    task: Task,
+    recipes: Sequence[Recipe],
+    *,
+    horizon: int | None = None,
+    grad_norms: bool = False,
+    memory: int | None = None,
+    processes: int | None = None,
+) -> Engine:
+    """The fastest engine for these members; see `arrange`."""
+    total = steps_of(recipes[0], task.train.size)[0] if horizon is None else horizon
+    found = arrange(task, recipes, total, memory=memory, processes=processes)
+    return build_engine(found, task, recipes, horizon=total, grad_norms=grad_norms)
+
+
+def build_engine(
+    found: Arrangement, task: Task, recipes: Sequence[Recipe], *, horizon: int, grad_norms: bool = False
+) -> Engine:
+    """The engine that an arrangement describes."""
+
+    def part(places: Sequence[int]) -> Engine:
+        some = [recipes[place] for place in places]
+        if found.form is None:
+            return Serial(task, some, horizon=horizon, grad_norms=grad_norms)
+        return Fused(task, some, form=found.form, width=found.width, horizon=horizon, grad_norms=grad_norms)
+
+    if found.processes > 1:
+        return Pool(part, recipes, horizon, found.processes)
+    return part(range(len(recipes)))
+
+
+def _best_width(
+    known: _Calibration, task: Task, recipes: Sequence[Recipe], horizon: int, most: int, serial: float
+) -> tuple[int, float]:
+    """Width of a chunk and its seconds per member-step; climbs from the guess while wider or narrower is faster."""
+    if known.form is None:
+        return 1, float("inf")
+    most = max(1, most)
+    guess = max(1, min(most, CACHE_BYTES // known.chunk_bytes))
+    work = serial * len(recipes) * horizon
+
+    def seconds(width: int) -> float:
+        key = f"fused {width}"
+        if key in known.seconds:
+            return known.seconds[key]
+        allowed = min(_MOST, _SHARE * work)
+        if known.spent > allowed and any(k.startswith("fused") for k in known.seconds):
+            return float("inf")
+        some = [recipes[place % len(recipes)] for place in range(width)]
+        try:
+            engine = Fused(task, some, form=known.form, width=width, horizon=max(horizon, 8))
+            return known.measure(key, engine, width)
+        except Unsupported as reason:
+            known.form, known.refused = None, str(reason)
+            return float("inf")
+
+    best, time_best = guess, seconds(guess)
+    for factor in (4, 1 / 4):
+        width = best
+        while known.form is not None:
+            width = max(1, min(most, round(width * factor)))
+            found = seconds(width) if width != best else float("inf")
+            if found > time_best * 0.97:
+                break
+            best, time_best = width, found
+    return best, time_best
+
+
+def _kind(recipes: Sequence[Recipe]) -> str:
+    first = recipes[0]
+    slots = make_rule(first.optimizer, {}).name if first.optimizer in ("sgd",) else first.optimizer
+    shared: list[Any] = [slots, first.batch_size, first.accumulate, first.clip is None, first.precision]
+    shared += [sorted(first.options), [v for v in first.options.values() if isinstance(v, bool)]]
+    seeds = len({recipe.seed for recipe in recipes}) > 1
+    return repr([*shared, seeds])
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

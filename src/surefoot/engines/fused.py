@@ -1,0 +1,327 @@
+"""The fused engine: many members in one step.
+
+Members are trained in *chunks* of at most `width`, sized so that what a chunk touches stays in the cache: each chunk
+makes many steps before the next one's turn. The numbers of all members rest in one store; a chunk takes its members'
+numbers to its own place, works there, and puts them back. What is computed follows `Serial` member by member, also
+in the random numbers of dropout.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from surefoot.engines.batches import BatchOrder, steps_of
+from surefoot.engines.engine import Ledger, Validation, unit_schedule
+from surefoot.engines.fused_validation import validate_places
+from surefoot.engines.members import Form, Place
+from surefoot.engines.parameters import Blocks
+from surefoot.engines.stacked.form import StackedForm
+from surefoot.engines.stacked.plan import Unsupported
+from surefoot.engines.update_rules import RULES, State, UpdateRule, clip_members, make_rule, member_norms
+from surefoot.engines.vmapped import VmappedForm
+from surefoot.errors import RecipeError
+from surefoot.records import Fate, Recipe, Run
+from surefoot.tasks.borrowing import borrowed_rng, mixed_seed
+from surefoot.tasks.task import Task
+
+__all__ = ["FORMS", "Fused", "fused_form"]
+
+FORMS: dict[str, Callable[[Task, nn.Module, Any], Form]] = {"stacked": StackedForm, "vmapped": VmappedForm}
+"""Ways to compute a module for many members; the first that can is taken."""
+_PREPARED_BYTES = 1 << 26
+"""Room for batches that are prepared ahead and used by chunk after chunk."""
+
+
+def fused_form(task: Task, recipe: Recipe, forms: Sequence[str] = tuple(FORMS)) -> Form:
+    """The first of the forms that can compute the task's module.
+
+    Raises:
+        Unsupported: none can, or the recipe needs the serial engine; the text says why.
+    """
+    if recipe.optimizer not in RULES:
+        raise Unsupported(f"the optimizer `{recipe.optimizer}` has no rule for many members")
+    if recipe.precision != "float32":
+        raise Unsupported(f"precision `{recipe.precision}` is for single models")
+    order = BatchOrder(task.train.size, recipe.batch_size, recipe.order_seed)
+    with borrowed_rng(0):
+        batch = task.batch(task.train, order.index(0))
+        reasons = []
+        for name in forms:
+            try:
+                return FORMS[name](task, task.make_model(recipe.seed), batch)
+            except Unsupported as reason:
+                reasons.append(f"{name}: {reason}")
+    raise Unsupported("; ".join(reasons))
+
+
+class Fused:
+    """Members trained together; see `Engine` for the methods.
+
+    Args:
+        task: what is trained.
+        recipes: one per member, alike in all but numbers of the optimizer, rate and seed.
+        form: how the module is computed for many members; None takes the first that can.
+        width: members in a chunk at most.
+        grad_norms: whether gradient norms go into the runs.
+        horizon: updates of the training; None takes them from the recipes' epochs.
+
+    Raises:
+        Unsupported: the task or the recipes need the serial engine.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        recipes: Sequence[Recipe],
+        *,
+        form: Form | None = None,
+        width: int = 16,
+        grad_norms: bool = False,
+        horizon: int | None = None,
+    ) -> None:
+        first = recipes[0]
+        total, per_epoch = steps_of(first, task.train.size)
+        if any(recipe.lr is None for recipe in recipes):
+            raise RecipeError("`lr` of a recipe is None; a member needs a rate to train with")
+        self.task, self._recipes, self.width = task, tuple(recipes), width
+        self.horizon = total if horizon is None else horizon
+        self.done = 0
+        self.ledger = Ledger(recipes, self.horizon, per_epoch, grad_norms=grad_norms)
+        self._order = BatchOrder(task.train.size, first.batch_size, first.order_seed)
+        self._schedule = unit_schedule(first, self.horizon)
+        self._form = fused_form(task, first) if form is None else form
+        self._rule = make_rule(first.optimizer, _joined_options(recipes))
+        self._peaks = torch.tensor([recipe.lr for recipe in recipes], dtype=torch.float64)
+        self._template = task.make_model(first.seed)
+        self._fill_store()
+        self._scales, self._decays = self._groups()
+        self._places: dict[tuple[int, ...], Place] = {}
+        self._rules: dict[tuple[int, ...], UpdateRule] = {}
+
+    def _fill_store(self) -> None:
+        count, device = len(self._recipes), self.task.device
+        self._store = self._form.layout.new(count, device)
+        self._buffers: dict[str, Tensor] = {}
+        named = self._store.named
+        models: dict[int, nn.Module] = {}
+        for member, recipe in enumerate(self._recipes):
+            if recipe.seed not in models:
+                models = {recipe.seed: self.task.make_model(recipe.seed)}
+            for name, value in models[recipe.seed].named_parameters():
+                named[name][member].copy_(value.detach())
+            for name, buffer in models[recipe.seed].named_buffers():
+                if name not in self._buffers:
+                    self._buffers[name] = buffer.detach().expand(count, *buffer.shape).clone()
+                self._buffers[name][member].copy_(buffer)
+        self._state = self._rule.init(self._store.tensors)
+
+    def _groups(self) -> tuple[list[float | Tensor] | None, list[float | Tensor | None] | None]:
+        """What `task.groups` says, per block: factors on the rate, and weight decays."""
+        if self.task.groups is None:
+            return None, None
+        own = self._rule.values["weight_decay"]
+        factors: dict[str, float | Tensor] = {}
+        decays: dict[str, float | Tensor] = {}
+        for name, parameter in self._template.named_parameters():
+            said = dict(self.task.groups(name, parameter) or {})
+            factors[name] = float(said.pop("lr_factor", 1.0))
+            decays[name] = said.pop("weight_decay", own)
+            if said:
+                raise RecipeError(
+                    f"`groups` gives `{next(iter(said))}` for `{name}`; it can give lr_factor, weight_decay"
+                )
+        layout = self._form.layout
+        return layout.spread(factors, self.task.device), [*layout.spread(decays, self.task.device)]
+
+    @property
+    def recipes(self) -> Sequence[Recipe]:
+        """How each member is trained."""
+        return self._recipes
+
+    @property
+    def alive(self) -> list[int]:
+        """Places of the members that still train."""
+        return self.ledger.alive
+
+    def advance(self, steps: int) -> None:
+        """Let every living member make `steps` updates; see `Engine`."""
+        target = min(self.done + steps, self.horizon)
+        while self.done < target and self.alive:
+            batches = self._prepared(target)
+            with torch.no_grad(), borrowed_rng():
+                for chunk in self._chunks():
+                    self._train(chunk, batches)
+            self.done += len(batches)
+            self.ledger.deaths()
+        if self.done == self.horizon:
+            self.ledger.end(self.alive, "finished", "all steps were made")
+
+    def validate(self) -> Validation:
+        """Mean loss and metrics of the members over the validation data; see `Engine`."""
+        members = [m for m, fate in enumerate(self.ledger.fate) if fate in (None, "finished")]
+        return self.ledger.note_validation(
+            validate_places(self.task, self._form, self.done, self._chunks(members), self._occupied, self._single)
+        )
+
+    def retire(self, members: Collection[int], fate: Fate, reason: str) -> None:
+        """End the training of some members; see `Engine`."""
+        self.ledger.end(members, fate, reason)
+
+    def state_dict(self, member: int) -> dict[str, Tensor]:
+        """Copies of a member's parameters and buffers."""
+        return {name: value.detach().clone() for name, value in self._single(member).state_dict().items()}
+
+    def runs(self) -> list[Run]:
+        """The record of every member."""
+        return [self.ledger.run(member) for member in range(len(self.recipes))]
+
+    def close(self) -> None:
+        """Give the memory back."""
+        self._places.clear()
+        self._rules.clear()
+        self._store, self._state, self._buffers = Blocks(self._form.layout, []), {}, {}
+
+    def _single(self, member: int) -> nn.Module:
+        """The template with a member's numbers."""
+        with torch.no_grad():
+            for name, value in self._template.named_parameters():
+                value.copy_(self._store.named[name][member])
+            for name, buffer in self._template.named_buffers():
+                buffer.copy_(self._buffers[name][member])
+        return self._template
+
+    def _chunks(self, members: Sequence[int] | None = None) -> list[list[int]]:
+        """Members to compute together: as equal in number as can be, at most `width`."""
+        members = self.alive if members is None else members
+        groups: dict[int, list[int]] = {}
+        for member in members:
+            groups.setdefault(self._recipes[member].seed if self._form.one_seed else 0, []).append(member)
+        chunks = []
+        for group in groups.values():
+            count = -(-len(group) // self.width)
+            chunks += [part.tolist() for part in np.array_split(np.array(group), count)]
+        return chunks
+
+    def _prepared(self, target: int) -> list[list[Any]]:
+        """Batches of the steps ahead, up to `target`, as many as fit the room for them."""
+        ahead: list[list[Any]] = []
+        used, count, seed = 0, self.recipes[0].accumulate, self.recipes[0].order_seed
+        for step in range(self.done, target):
+            batches = []
+            for number in range(step * count, (step + 1) * count):
+                batch = self.task.batch(self.task.train, self._order.index(number), mixed_seed(seed, number))
+                batches.append(self._form.prepare(batch))
+                used += _bytes(batch)
+            ahead.append(batches)
+            if used > _PREPARED_BYTES:
+                break
+        return ahead
+
+    def _occupied(self, chunk: Sequence[int]) -> Place:
+        """A place with the numbers of the chunk's members in it."""
+        seeds = tuple(self._recipes[member].seed for member in chunk)
+        place = self._places.pop(seeds, None)
+        if place is None:
+            place = self._form.place(seeds)
+        self._places[seeds] = place
+        if len(self._places) > 4:
+            del self._places[next(iter(self._places))]
+        index = torch.tensor(chunk, device=self.task.device)
+        place.weights.take(self._store, index)
+        for name, values in place.buffers.items():
+            torch.index_select(self._buffers[name], 0, index, out=values)
+        return place
+
+    def _train(self, chunk: list[int], batches: list[list[Any]]) -> None:
+        started = time.perf_counter()
+        place = self._occupied(chunk)
+        index = torch.tensor(chunk, device=self.task.device)
+        rule = self._rules.setdefault(tuple(chunk), self._rule.take(chunk))
+        state = {slot: [tensor.index_select(0, index) for tensor in each] for slot, each in self._state.items()}
+        peaks = self._peaks[index]
+        losses = torch.full((len(batches), len(chunk)), torch.nan, dtype=torch.float64)
+        norms = torch.full_like(losses, torch.nan) if self.ledger.grad_norm is not None else None
+        for row, parts in enumerate(batches):
+            step = self.done + row
+            place.start(step)
+            losses[row] = _gradients(place, parts)
+            if norms is not None:
+                norms[row] = member_norms(place.grads.tensors)
+            if self.recipes[0].clip is not None:
+                clip_members(place.grads.tensors, self.recipes[0].clip)
+            self._update(rule, place, state, peaks, step, chunk)
+            if not bool(losses[row].isfinite().any()):
+                break
+        place.weights.put(self._store, index)
+        for name, values in place.buffers.items():
+            self._buffers[name].index_copy_(0, index, values)
+        for slot, each in state.items():
+            for mine, theirs in zip(each, self._state[slot], strict=True):
+                theirs.index_copy_(0, index, mine)
+        self.ledger.note_steps(chunk, self.done, losses.T.numpy(), None if norms is None else norms.T.numpy())
+        self.ledger.note_time(chunk, started)
+
+    def _update(
+        self, rule: UpdateRule, place: Place, state: State, peaks: Tensor, step: int, chunk: Sequence[int]
+    ) -> None:
+        momentum = self._schedule.momentum(step)
+        own = rule.values.get("momentum")
+        moved: float | Tensor | None = momentum
+        if momentum is not None and own is not None:
+            # A member without momentum stays without.
+            moved = torch.where(own == 0, 0.0, momentum) if isinstance(own, Tensor) else (momentum if own else None)
+        decays = self._decays
+        if decays is not None:
+            decays = [d[chunk] if isinstance(d, Tensor) and len(d) > 1 else d for d in decays]
+        rule.step(
+            place.weights.tensors,
+            place.grads.tensors,
+            state,
+            peaks * self._schedule(step),
+            step,
+            momentum=moved,
+            lr_scale=self._scales,
+            weight_decay=decays,
+        )
+
+
+def _gradients(place: Place, parts: Sequence[Any]) -> Tensor:
+    """Mean losses over the parts of a step; mean gradients stay in the place."""
+    losses = place.losses(parts[0])
+    if len(parts) == 1:
+        return losses
+    sums = [grad.clone() for grad in place.grads.tensors]
+    for part in parts[1:]:
+        losses = losses + place.losses(part)
+        for total, grad in zip(sums, place.grads.tensors, strict=True):
+            total.add_(grad)
+    for total, grad in zip(sums, place.grads.tensors, strict=True):
+        torch.div(total, len(parts), out=grad)
+    return losses / len(parts)
+
+
+def _joined_options(recipes: Sequence[Recipe]) -> dict[str, Any]:
+    """Options of all members as `make_rule` takes them: one value where all agree, else one per member."""
+    joined: dict[str, Any] = {}
+    for name in dict.fromkeys(name for recipe in recipes for name in recipe.options):
+        if any(name not in recipe.options for recipe in recipes):
+            raise Unsupported(f"`{name}` is given for some members only")
+        values = [recipe.options[name] for recipe in recipes]
+        if all(value == values[0] for value in values):
+            joined[name] = values[0]
+        elif all(isinstance(value, list | tuple) for value in values):
+            joined[name] = tuple([value[i] for value in values] for i in range(len(values[0])))
+        else:
+            joined[name] = values
+    return joined
+
+
+def _bytes(batch: Any) -> int:
+    leaves = torch.utils._pytree.tree_leaves(batch)
+    return sum(leaf.numel() * leaf.element_size() for leaf in leaves if isinstance(leaf, Tensor))
