@@ -88,5 +88,5 @@ def _bytes(tensor):
     return (
         str(tensor.dtype),
         tuple(tensor.shape),
-        tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes(),
+        tensor.detach().cpu().reshape(-1).view(torch.uint8).numpy().tobytes(),
     )

@@ -37,6 +37,11 @@ def refusal_of(
     layer, module, inputs = _stopped_in(model, args, kwargs) if who == "`model`" else ("", None, ())
     at = f" in layer `{layer}` ({type(module).__name__})" if layer else ""
     got = shapes_of(inputs if inputs else (list(args), dict(kwargs)))
+    if "same device" in said or "expected device" in said:
+        return TaskError(
+            f"{who} fails on a batch of `{name}`{at}: {said}{place}; register constants of the model with "
+            "register_buffer, so that they move with it"
+        )
     remedy = _remedy(said, module, inputs, model)
     if remedy:
         return DataError(f"{who} fails on a batch of `{name}`{at}, which got {got}: {remedy}")
@@ -46,8 +51,6 @@ def refusal_of(
 def _remedy(said: str, module: nn.Module | None, inputs: Sequence[Any], model: nn.Module) -> str:
     """What to change; empty where only torch's own words are left."""
     tensor = next((one for one in inputs if isinstance(one, torch.Tensor)), None)
-    if "same device" in said:
-        return f"{said}; register constants of the model with register_buffer, so that they move with it"
     if "more than 1 value per channel" in said:
         return "batch normalisation needs at least 2 examples in a training batch; take a larger `batch_size`"
     if module is None or tensor is None:

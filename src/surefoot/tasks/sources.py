@@ -224,5 +224,5 @@ def checksum(sources: Sequence[Source]) -> str:
             index = torch.arange(source.size)
         for leaf in tensors_of(source.batch(index)):
             digest.update(f"{leaf.dtype}{tuple(leaf.shape)}".encode())
-            digest.update(leaf.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+            digest.update(leaf.detach().cpu().reshape(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest() + (f" (of {_SAMPLED} examples per Dataset)" if sampled else "")
