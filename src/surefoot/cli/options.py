@@ -26,7 +26,11 @@ training_options = _all(
     click.option("--weight-decay", type=float, help="Weight decay of the optimizer."),
     click.option("--betas", type=NUMBERS, help="Betas of Adam and its kin, such as 0.9,0.999."),
     click.option("--option", "more", type=NAMED, multiple=True, help="Any other option of the optimizer; repeatable."),
-    click.option("--schedule", metavar="NAME", help="constant, linear, cosine, one-cycle, …  [default: constant]"),
+    click.option(
+        "--schedule",
+        metavar="NAME",
+        help="constant, cosine, one-cycle, …, or warmup:linear:500+cosine.  [default: constant]",
+    ),
     click.option(
         "--schedule-option", "schedule_more", type=NAMED, multiple=True, help="An option of the schedule; repeatable."
     ),

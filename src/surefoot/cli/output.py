@@ -42,7 +42,7 @@ class Output:
         self.json_to = None if json_to is None or self.to_stdout else Path(json_to)
         self.out = None if out is None else Path(out)
         if self.json_to is not None:
-            _check_file(self.json_to, "--json")
+            _check_file(self.json_to, "--json", record=True)
         if self.out is not None:
             _make_folder(self.out)
             for name in names:
@@ -122,7 +122,7 @@ def _make_folder(folder: Path) -> None:
         raise OutputError(f"`--out` is {str(folder)!r}, which cannot be made: {error.strerror or error}") from None
 
 
-def _check_file(path: Path, option: str) -> None:
+def _check_file(path: Path, option: str, *, record: bool = False) -> None:
     if path.is_dir():
         raise OutputError(f"`{option}` would write {str(path)!r}, which is a folder; name a file")
     if path.exists() and not path.is_file():
@@ -138,12 +138,12 @@ def _check_file(path: Path, option: str) -> None:
         raise OutputError(f"`{folder}` cannot be written to: {error.strerror or error}; name another place") from None
     os.close(handle)
     Path(probe).unlink(missing_ok=True)
-    if path.exists() and not _is_ours(path):
+    if path.exists() and not _is_ours(path, record=record or path.suffix == ".json"):
         raise InputError(f"{str(path)!r} exists and was not written by Surefoot; `{option}` must name another place")
 
 
-def _is_ours(path: Path) -> bool:
-    """Whether Surefoot wrote the file: a record, a page or a picture with its mark; empty files belong to nobody."""
+def _is_ours(path: Path, *, record: bool) -> bool:
+    """Whether Surefoot wrote the file: a record, or a page or picture with its mark; an empty file is nobody's."""
     try:
         with path.open("rb") as stream:
             head = stream.read(4096)
@@ -151,7 +151,7 @@ def _is_ours(path: Path) -> bool:
         return False
     if not head:
         return True
-    if path.suffix == ".json":
+    if record:
         try:
             data = json.loads(path.read_bytes())
         except (OSError, ValueError, RecursionError):

@@ -15,7 +15,7 @@ from surefoot.cli.task_argument import hints, open_task
 from surefoot.cli.train_lines import TrainLines
 from surefoot.cli.values import EARLY_STOP, POSITIVE
 from surefoot.errors import RecipeError
-from surefoot.records import Found, Recipe, Run
+from surefoot.records import Found, Provenance, Recipe, Run
 from surefoot.report.files import NAMES, files_of
 from surefoot.report.words import run_sentence
 
@@ -62,7 +62,9 @@ def train(
         task = open_task(spec, device=device, data=data, progress=lines.download)
         recipe = _recipe(saved, given, spec, task)
         run = _trained(task, recipe, early_stop, lines)
-    run = dataclasses.replace(run, notes=(*run.notes, *task.notes, f"command: {command_line(ctx)}"))
+    seeds = {"seed": recipe.seed, "data_seed": recipe.order_seed}
+    origin = Provenance.here(seeds=seeds, device=str(task.device), data=task.checksum(), command=command_line(ctx))
+    run = dataclasses.replace(run, task=task.name, notes=(*run.notes, *task.notes), provenance=origin)
     _answer(run, output, quiet=quiet)
     if run.fate == "interrupted":
         raise KeyboardInterrupt

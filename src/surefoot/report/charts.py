@@ -16,7 +16,7 @@ from surefoot.report.colours import BAD, FAINT, GOOD, LINE, SCALE, SECOND, colou
 from surefoot.report.numbers import brief, count, rate
 from surefoot.report.response import Level, ceiling, levels, lr_range
 from surefoot.report.series import is_wide, smoothed, thinned_places
-from surefoot.report.words import curve_sentence, members_sentence, run_sentence
+from surefoot.report.words import curve_sentence, loss_sentence, members_sentence
 
 __all__ = ["Chart", "Table", "members_chart", "response_chart", "run_charts", "runs_chart"]
 
@@ -147,11 +147,11 @@ def run_charts(run: Run) -> list[Chart]:
     norms = run.grad_norm[np.isfinite(run.grad_norm)]
     if len(norms):
         middle, largest = brief(float(np.median(norms)), 3), brief(float(norms.max()), 3)
-        said = f"The median gradient norm was {middle}, the largest {largest}."
+        said = f"The median gradient norm was {middle}, the largest {largest}; the line is smoothed."
         values = _floats(smoothed(run.grad_norm)[keep])
-        chart = _line_chart("norm", "Gradient norm", said, run.unit, steps, values, "gradient norm, smoothed", LINE)
+        chart = _line_chart("norm", "Gradient norm", said, run.unit, steps, values, "gradient norm", LINE)
         if is_wide(norms.tolist()):
-            chart.layout["yaxis"] |= {"type": "log"}
+            chart.layout["yaxis"] |= {"type": "log", "dtick": 1}
         charts.append(chart)
     return charts
 
@@ -175,8 +175,8 @@ def _loss_chart(run: Run) -> Chart:
         )  # fmt: skip
     layout: dict[str, Any] = {"xaxis": {"title": {"text": f"{run.unit}s"}}, "yaxis": {"title": {"text": "loss"}}}
     if is_wide([*smooth.tolist(), *run.val_loss.tolist()]):
-        layout["yaxis"]["type"] = "log"
-    return Chart("loss", "Loss", run_sentence(run), traces, layout, _run_table(run))
+        layout["yaxis"] |= {"type": "log", "dtick": 1}
+    return Chart("loss", "Loss", loss_sentence(run), traces, layout, _run_table(run))
 
 
 def _run_table(run: Run) -> Table:
@@ -204,12 +204,19 @@ def _metrics_chart(run: Run) -> Chart:
         shown = name.replace("_", " ")
         finite = values[np.isfinite(values)]
         if len(finite):
-            said.append(f"{shown} went from {brief(float(finite[0]))} to {brief(float(finite[-1]))}")
+            said.append(f"{shown} on validation data went from {brief(float(finite[0]))} to {brief(float(finite[-1]))}")
         traces.append(
             {"type": "scatter", "mode": "lines+markers", "x": _ints(run.val_step), "y": _floats(values), "name": shown,
              "line": {"color": colour, "width": 2}, "marker": {"size": 5}}
         )  # fmt: skip
-    layout = {"xaxis": {"title": {"text": f"{run.unit}s"}}, "yaxis": {"title": {"text": "on validation data"}}}
+        if name in run.train_metrics:
+            traces.append(
+                {"type": "scatter", "mode": "lines", "x": _ints(run.val_step), "y": _floats(run.train_metrics[name]),
+                 "name": f"{shown}, training", "line": {"color": colour, "width": 1.5, "dash": "dot"}}
+            )  # fmt: skip
+    layout = {
+        "xaxis": {"title": {"text": f"{run.unit}s"}}, "yaxis": {"title": {"text": "metrics"}}, "showlegend": True,
+    }  # fmt: skip
     sentence = ("; ".join(said)[:1].upper() + "; ".join(said)[1:] + ".") if said else "No metric was a finite number."
     return Chart("metrics", "Metrics", sentence, traces, layout, _run_table(run))
 
@@ -306,13 +313,14 @@ def _rate_scale(low: float, high: float) -> dict[str, Any]:
 def _loss_axis(low: float, high: float) -> dict[str, Any]:
     if is_wide([low, high]):
         bottom, top = math.log10(low), math.log10(high)
-        return {"type": "log", "range": [bottom - 0.05 * (top - bottom), top + 0.08 * (top - bottom)]}
+        shown = [bottom - 0.05 * (top - bottom), top + 0.08 * (top - bottom)]
+        return {"type": "log", "range": shown, "dtick": "D2" if top - bottom < 2 else 1}
     room = (high - low) or max(abs(low), 1e-9)
     return {"range": [low - 0.06 * room, high + 0.09 * room]}
 
 
 def _floats(values: Any) -> list[float]:
-    """Numbers with five significant figures, which a screen cannot tell from more."""
+    """Numbers with five significant figures, which a screen cannot tell from more; NaN leaves a gap."""
     return [float(f"{value:.5g}") for value in np.asarray(values, dtype=np.float64).tolist()]
 
 

@@ -106,8 +106,9 @@ def run_figure(run: Run, path: str | os.PathLike[str] | None = None) -> Picture:
         _styled(axes)
         {"loss": _run_loss, "metrics": _run_metrics, "rate": _run_rate, "norm": _run_norm}[panel](axes, run)
     grid[-1, 0].set_xlabel(f"{run.unit}s")
+    subject = f"Training of {run.task}" if run.task else "Training"
     name = "" if run.recipe is None or run.recipe.lr is None else f" at rate {rate(run.recipe.lr)}"
-    grid[0, 0].set_title(_plain(f"Training{name}: {run.fate}"))
+    grid[0, 0].set_title(_plain(f"{subject}{name}: {run.fate}"))
     return _written(picture, path)
 
 
@@ -126,11 +127,13 @@ def _run_loss(axes: Axes, run: Run) -> None:
 
 def _run_metrics(axes: Axes, run: Run) -> None:
     for (name, values), colour in zip(run.val_metrics.items(), (GOOD, SECOND, LINE, *SCALE) * 9, strict=False):
-        axes.plot(
-            run.val_step, values, "o-", color=colour, markersize=3, linewidth=1.4, label=_plain(name.replace("_", " "))
-        )
+        shown = _plain(name.replace("_", " "))
+        axes.plot(run.val_step, values, "o-", color=colour, markersize=3, linewidth=1.4, label=shown)
+        if name in run.train_metrics:
+            label = f"{shown}, training"
+            axes.plot(run.val_step, run.train_metrics[name], ":", color=colour, linewidth=1.3, label=label)
     _legend(axes)
-    axes.set_ylabel("validation")
+    axes.set_ylabel("metrics")
 
 
 def _run_rate(axes: Axes, run: Run) -> None:

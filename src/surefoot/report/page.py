@@ -82,9 +82,10 @@ def _run_page(run: Run) -> str:
     answer = tag("div", tag("p", run_sentence(run)), class_="answer" if fine else "answer unknown")
     recipe = [] if run.recipe is None else [_code(run.recipe)]
     phrase = "" if run.recipe is None else recipe_phrase(run.recipe)
-    notes = _origin(None, run.notes, run.seconds)
-    body = [_header("Training", phrase), answer, _facts(facts), *(_section(one) for one in charts), *recipe, notes]
-    return _document("Training", body, charts)
+    origin = _origin(run.provenance, run.notes, run.seconds)
+    subject = f"Training of {run.task}" if run.task else "Training"
+    body = [_header(subject, phrase), answer, _facts(facts), *(_section(one) for one in charts), *recipe, origin]
+    return _document(subject, body, charts)
 
 
 def _sweep_page(sweep: Sweep) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 from surefoot.errors import RecordError
 from surefoot.records import Recipe
+from surefoot.schedules import make
 
 __all__ = ["Snippet", "huggingface", "lightning", "pytorch", "snippets"]
 
@@ -67,6 +68,7 @@ def pytorch(recipe: Recipe) -> str:
         "",
         "import torch",
         *_imports(recipe),
+        *_changes(recipe),
         "",
         f"torch.manual_seed({int(recipe.seed)})",
         "model = make_model()",
@@ -83,7 +85,7 @@ def pytorch(recipe: Recipe) -> str:
         *_indented(body),
         *clip,
         "    optimizer.step()",
-        "    scheduler.step()",
+        f"    {_step(recipe)}",
     ]
     return "\n".join(lines) + "\n"
 
@@ -101,6 +103,7 @@ def lightning(recipe: Recipe) -> str:
         "import pytorch_lightning as pl",
         "import torch",
         *_imports(recipe),
+        *_changes(recipe),
         "",
         f"pl.seed_everything({int(recipe.seed)})",
         f"loader = torch.utils.data.DataLoader(train_set, batch_size={_batch(recipe)}, shuffle=True)",
@@ -150,6 +153,7 @@ def huggingface(recipe: Recipe) -> str:
         "import torch",
         *_imports(recipe),
         "from transformers import Trainer, TrainingArguments",
+        *_changes(recipe),
         "",
         f"torch.manual_seed({int(recipe.seed)})",
         "model = make_model()  # returns the loss when it is given labels",
@@ -182,16 +186,21 @@ def _steps(recipe: Recipe, per_epoch: str) -> str:
 
 
 def _imports(recipe: Recipe) -> list[str]:
-    if recipe.optimizer in CLASSES:
-        lines = []
-    else:
+    lines = []
+    if recipe.optimizer not in CLASSES:
         module, _, name = recipe.optimizer.partition(":")
         if not _DOTTED.fullmatch(module) or not _DOTTED.fullmatch(name):
             raise RecordError(f"`optimizer` is {recipe.optimizer!r}, which is no name that code could hold")
-        lines = [f"from {module} import {name.partition('.')[0]}"]
-    if recipe.schedule not in _SCHEDULERS:
+        lines.append(f"from {module} import {name.partition('.')[0]}")
+    if not _torch_has(recipe):
         lines.append("from surefoot.schedules import make")
     return lines
+
+
+def _changes(recipe: Recipe) -> list[str]:
+    """What the code below does not do by itself: changes that the recipe makes to data, model or loss."""
+    said = [f"#   {one}" for one in _keywords(recipe.changes)]
+    return ["", "# Surefoot also changed the task; do the same to your data, model and loss:", *said] if said else []
 
 
 def _optimizer(recipe: Recipe, parameters: str) -> str:
@@ -200,13 +209,21 @@ def _optimizer(recipe: Recipe, parameters: str) -> str:
     return f"{call}({', '.join([parameters, f'lr={_number(recipe.lr or 0.0)}', *_keywords(recipe.options)])})"
 
 
+def _torch_has(recipe: Recipe) -> bool:
+    """Whether torch has a scheduler with the same rates."""
+    return recipe.schedule in _SCHEDULERS and set(recipe.schedule_options) <= _TAKEN[recipe.schedule]
+
+
 def _scheduler(recipe: Recipe) -> str:
-    build = _SCHEDULERS.get(recipe.schedule)
-    if build is not None:
-        return build(recipe)
-    options = "".join(f", {one}" for one in _keywords(recipe.schedule_options))
-    shape = f"make({recipe.schedule!r}, 1.0, steps{options})"
-    return f"torch.optim.lr_scheduler.LambdaLR(optimizer, {shape})"
+    if _torch_has(recipe):
+        return _SCHEDULERS[recipe.schedule](recipe)
+    given = [ascii(recipe.schedule), _number(recipe.lr or 0.0), "steps", *_keywords(recipe.schedule_options)]
+    return f"make({', '.join(given)}).torch(optimizer)"
+
+
+def _step(recipe: Recipe) -> str:
+    follows = make(recipe.schedule, 1.0, 1000, **recipe.schedule_options).follows_metric
+    return "scheduler.step()" + ("  # and scheduler.step(val_loss) after every validation" if follows else "")
 
 
 def _constant(recipe: Recipe) -> str:  # noqa: ARG001
@@ -235,6 +252,14 @@ def _one_cycle(recipe: Recipe) -> str:
     keywords = ", ".join([f"max_lr={_number(recipe.lr or 0.0)}", "total_steps=steps", *_keywords(given)])
     return f"torch.optim.lr_scheduler.OneCycleLR(optimizer, {keywords})"
 
+
+_TAKEN = {
+    "constant": set[str](),
+    "linear": {"end_factor"},
+    "cosine": {"end_factor"},
+    "one-cycle": {"pct_start", "div_factor", "final_div_factor", "base_momentum", "max_momentum"},
+}
+"""Options of a schedule that torch's scheduler has too."""
 
 _SCHEDULERS = {"constant": _constant, "linear": _linear, "cosine": _cosine, "one-cycle": _one_cycle}
 

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from surefoot.records import Found, Recipe, Run
 from surefoot.report.numbers import brief, count, duration, rate
 from surefoot.report.response import levels
+from surefoot.report.series import smoothed
 
 __all__ = [
     "cost_sentence",
     "curve_sentence",
     "divergence_sentence",
     "headline",
+    "loss_sentence",
     "members_sentence",
     "rate_sentence",
     "recipe_phrase",
@@ -34,6 +38,7 @@ def recipe_phrase(recipe: Recipe) -> str:
         parts.append(f"{recipe.accumulate} batches accumulated")
     if recipe.precision != "float32":
         parts.append(recipe.precision)
+    parts += [f"{name.replace('_', ' ')} {_value(value)}" for name, value in recipe.changes.items()]
     return ", ".join(parts)
 
 
@@ -131,7 +136,7 @@ def run_sentence(run: Run) -> str:
         "finished": "finished", "diverged": "diverged", "retired": "was given up",
         "stopped": "stopped early", "interrupted": "was interrupted",
     }  # fmt: skip
-    said = f"The training {words[run.fate]} after {count(run.steps, run.unit)}"
+    said = f"{_subject(run)} {words[run.fate]} after {count(run.steps, run.unit)}"
     if run.seconds is not None:
         said += f" ({duration(run.seconds)})"
     if run.fate != "finished" and run.reason:
@@ -143,6 +148,26 @@ def run_sentence(run: Run) -> str:
     elif len(run.loss):
         reached.append(f"training loss {brief(float(run.loss[-1]), 3)}")
     return _ended(said) + (f" It reached {_listed(reached)}." if reached else "")
+
+
+def _subject(run: Run) -> str:
+    return f"The training of {run.task}" if run.task else "The training"
+
+
+def loss_sentence(run: Run) -> str:
+    """How the losses of a training went."""
+    said = []
+    trained = smoothed(run.loss)
+    finite = trained[np.isfinite(trained)]
+    if len(finite):
+        said.append(
+            f"the smoothed training loss went from {brief(float(finite[0]), 3)} to {brief(float(finite[-1]), 3)}"
+        )
+    if len(run.val_loss) and np.isfinite(run.val_loss).any():
+        at = int(np.nanargmin(np.where(np.isfinite(run.val_loss), run.val_loss, np.nan)))
+        where = count(int(run.val_step[at]), run.unit)
+        said.append(f"the lowest validation loss was {brief(float(run.val_loss[at]), 3)} after {where}")
+    return ("; ".join(said)[:1].upper() + "; ".join(said)[1:] + ".") if said else "No loss was recorded."
 
 
 def _listed(parts: list[str]) -> str:

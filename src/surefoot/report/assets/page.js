@@ -28,15 +28,18 @@
     const colour = (name) => style.getPropertyValue(name).trim();
     const narrow = window.innerWidth < 640;
     const axis = { gridcolor: colour("--grid"), linecolor: colour("--edge"), zeroline: false, automargin: true };
+    const title = (name) => ({ title: { font: { size: narrow ? 11 : 13 }, standoff: 8, ...layout[name].title } });
     const all = {
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
       font: { color: colour("--ink"), family: "system-ui, sans-serif", size: narrow ? 11 : 13 },
-      margin: { l: 56, r: 16, t: 58, b: 46 },
+      margin: { l: 56, r: 16, t: (layout.annotations || []).length ? 58 : narrow ? 14 : 34, b: 46 },
       modebar: { bgcolor: "rgba(0,0,0,0)", color: colour("--soft"), activecolor: colour("--ink") },
-      legend: { orientation: "h", y: -0.22, x: 0, font: { size: 11 } },
+      legend: { orientation: "h", yref: "container", y: 0, yanchor: "bottom", x: 0, font: { size: 11 } },
+      autosize: true,
       hoverlabel: { bgcolor: colour("--card"), bordercolor: colour("--edge"), font: { color: colour("--ink") } },
     };
-    return { ...all, ...layout, xaxis: { ...axis, ...layout.xaxis }, yaxis: { ...axis, ...layout.yaxis } };
+    return { ...all, ...layout, xaxis: { ...axis, ...layout.xaxis, ...title("xaxis") },
+      yaxis: { ...axis, ...layout.yaxis, ...title("yaxis") } };
   }
 
   function draw(charts) {
