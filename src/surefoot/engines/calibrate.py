@@ -7,11 +7,11 @@ processes. It follows from the seconds that one member-step took in each way (on
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 import time
 import weakref
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 
@@ -23,7 +23,6 @@ from surefoot.engines.memory import allowed_bytes, bytes_per_member
 from surefoot.engines.pool import Pool, can_fork
 from surefoot.engines.serial import Serial
 from surefoot.engines.stacked.plan import Unsupported
-from surefoot.engines.update_rules import make_rule
 from surefoot.errors import MemoryBoundError
 from surefoot.records import Recipe
 from surefoot.tasks.borrowing import borrowed_threads
@@ -36,7 +35,9 @@ CACHE_BYTES = 3 << 19
 POOL_FROM = 0.4
 """Seconds of work from which forking workers pays."""
 _SHARE, _MOST = 0.05, 0.6
-"""Calibration takes at most this share of the work, and this many seconds."""
+"""Calibration takes at most this share of the work, and this many seconds, beside one measurement of each way."""
+_STEPS = 3
+"""Steps of which the fastest counts."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Arrangement:
     processes: int
     """Workers with one thread each; 1 means none beside this process."""
     threads: int
-    """Threads of this process where it works itself."""
+    """Threads that each process computes with."""
     reason: str
     """Why, in words."""
     seconds: dict[str, float]
@@ -71,21 +72,28 @@ class _Calibration:
             self.refused = str(reason)
         self.member_bytes, self.chunk_bytes = bytes_per_member(task, recipe)
 
-    def measure(self, key: str, engine: Engine, members: int, least: int = 2) -> float:
+    def measure(self, key: str, engine: Engine, members: int) -> float:
         """Seconds of one member-step of `engine`: the fastest of a few steps after the first."""
         started = time.perf_counter()
-        best = float("inf")
-        for step in range(1 + least):
+        best = math.inf
+        for step in range(1 + _STEPS):
             before = time.perf_counter()
             engine.advance(1)
             took = (time.perf_counter() - before) / members
-            best = min(best, took) if step else took
+            best = min(best, took) if step else took  # the first step also makes room
             if time.perf_counter() - started > _MOST / 3:
                 break
         engine.close()
         self.spent += time.perf_counter() - started
         self.seconds[key] = best
         return best
+
+    def serial_seconds(self, task: Task, recipes: Sequence[Recipe], horizon: int, threads: int = 1) -> float:
+        """Seconds of one member-step one by one, with this number of threads."""
+        key = f"serial, {threads} threads" if threads > 1 else "serial"
+        if key in self.seconds:
+            return self.seconds[key]
+        return self.measure(key, Serial(task, recipes[:1], horizon=max(horizon, 1 + _STEPS)), 1)
 
 
 _KNOWN: weakref.WeakKeyDictionary[Task, dict[str, _Calibration]] = weakref.WeakKeyDictionary()
@@ -113,39 +121,35 @@ def arrange(
         with borrowed_threads(1):
             kinds[key] = _Calibration(task, first)
     known = kinds[key]
-    most = (
-        (os.process_cpu_count() if hasattr(os, "process_cpu_count") else _cores()) if processes is None else processes
-    )
+    most = _cores() if processes is None else processes
     if task.device.type != "cpu" or not can_fork():
         most = 1
     bound = allowed_bytes(memory)
-    room = (bound - known.member_bytes * len(recipes)) // max(1, known.chunk_bytes)
+    room = (bound - known.member_bytes * len(recipes)) // known.chunk_bytes
     if room < 1:
         need = known.member_bytes * len(recipes) + known.chunk_bytes
         raise MemoryBoundError(
             f"`memory` is {bound / 2**20:.0f} MiB and {len(recipes)} members need at least {need / 2**20:.0f} MiB; "
             "allow more memory, train fewer members, or take a smaller batch"
         )
-    most = max(1, min(most, room))
-    per_worker = -(-len(recipes) // most)
+    most = max(1, min(most, room, len(recipes)))
     with borrowed_threads(1):
-        serial = known.seconds.get("serial") or known.measure(
-            "serial", Serial(task, recipes[:1], horizon=max(horizon, 8)), 1
-        )
-        width, fused = _best_width(known, task, recipes, horizon, min(per_worker, room // most), serial)
-    used = fused < serial
-    best = min(fused, serial)
-    work = best * len(recipes) * horizon
-    workers = most if work > POOL_FROM and len(recipes) > 1 else 1
-    threads = 1
-    if workers == 1 and not used and torch.get_num_threads() > 1:
-        threads = torch.get_num_threads()
-    if used:
+        serial = known.serial_seconds(task, recipes, horizon)
+        width, fused = _best_width(known, task, recipes, horizon, min(-(-len(recipes) // most), room // most), serial)
+    workers = most if min(fused, serial) * len(recipes) * horizon > POOL_FROM else 1
+    threads = torch.get_num_threads()
+    if task.device.type == "cpu" and workers < threads and len(recipes) < 2 * threads:
+        # Few members: one after the other, each with all threads, may be faster than each with one.
+        threaded = known.serial_seconds(task, recipes, horizon, threads)
+        if threaded < min(fused, serial) / workers:
+            why = f"one by one with {threads} threads each is fastest"
+            return Arrangement(None, 1, 1, threads, why, dict(known.seconds))
+    if fused < serial:
         name = type(known.form).__name__.removesuffix("Form").lower()
-        reason = f"{name}, {width} members at once: {serial / fused:.1f} times as fast as one by one"
-    else:
-        reason = known.refused or f"one by one is {fused / serial:.1f} times as fast as {width} at once"
-    return Arrangement(known.form if used else None, width, workers, threads, reason, dict(known.seconds))
+        why = f"{name}, {width} at once: {serial / fused:.1f} times as fast as one by one"
+        return Arrangement(known.form, width, workers, 1, why, dict(known.seconds))
+    why = known.refused or f"one by one is {fused / serial:.1f} times as fast as {width} at once"
+    return Arrangement(None, 1, workers, 1, why, dict(known.seconds))
 
 
 def choose_engine(
@@ -172,7 +176,16 @@ def build_engine(
         some = [recipes[place] for place in places]
         if found.form is None:
             return Serial(task, some, horizon=horizon, grad_norms=grad_norms)
-        return Fused(task, some, form=found.form, width=found.width, horizon=horizon, grad_norms=grad_norms)
+        threads = found.threads if found.processes == 1 and task.device.type == "cpu" else None
+        return Fused(
+            task,
+            some,
+            form=found.form,
+            width=found.width,
+            threads=threads,
+            horizon=horizon,
+            grad_norms=grad_norms,
+        )
 
     if found.processes > 1:
         return Pool(part, recipes, horizon, found.processes)
@@ -184,7 +197,7 @@ def _best_width(
 ) -> tuple[int, float]:
     """Width of a chunk and its seconds per member-step; climbs from the guess while wider or narrower is faster."""
     if known.form is None:
-        return 1, float("inf")
+        return 1, math.inf
     most = max(1, most)
     guess = max(1, min(most, CACHE_BYTES // known.chunk_bytes))
     work = serial * len(recipes) * horizon
@@ -195,21 +208,21 @@ def _best_width(
             return known.seconds[key]
         allowed = min(_MOST, _SHARE * work)
         if known.spent > allowed and any(k.startswith("fused") for k in known.seconds):
-            return float("inf")
+            return math.inf
         some = [recipes[place % len(recipes)] for place in range(width)]
         try:
-            engine = Fused(task, some, form=known.form, width=width, horizon=max(horizon, 8))
+            engine = Fused(task, some, form=known.form, width=width, horizon=max(horizon, 1 + _STEPS))
             return known.measure(key, engine, width)
         except Unsupported as reason:
             known.form, known.refused = None, str(reason)
-            return float("inf")
+            return math.inf
 
     best, time_best = guess, seconds(guess)
     for factor in (4, 1 / 4):
         width = best
         while known.form is not None:
             width = max(1, min(most, round(width * factor)))
-            found = seconds(width) if width != best else float("inf")
+            found = seconds(width) if width != best else math.inf
             if found > time_best * 0.97:
                 break
             best, time_best = width, found
@@ -217,12 +230,12 @@ def _best_width(
 
 
 def _kind(recipes: Sequence[Recipe]) -> str:
+    """What a measurement depends on, beside the task."""
     first = recipes[0]
-    slots = make_rule(first.optimizer, {}).name if first.optimizer in ("sgd",) else first.optimizer
-    shared: list[Any] = [slots, first.batch_size, first.accumulate, first.clip is None, first.precision]
-    shared += [sorted(first.options), [v for v in first.options.values() if isinstance(v, bool)]]
-    seeds = len({recipe.seed for recipe in recipes}) > 1
-    return repr([*shared, seeds])
+    switches = [value for value in first.options.values() if isinstance(value, bool)]
+    several = len({recipe.seed for recipe in recipes}) > 1
+    shared = (first.optimizer, sorted(first.options), switches, first.batch_size, first.accumulate, first.precision)
+    return repr((*shared, first.clip is None, several))
 
 
 def _cores() -> int:

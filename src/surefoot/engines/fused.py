@@ -27,7 +27,7 @@ from surefoot.engines.update_rules import RULES, State, UpdateRule, clip_members
 from surefoot.engines.vmapped import VmappedForm
 from surefoot.errors import RecipeError
 from surefoot.records import Fate, Recipe, Run
-from surefoot.tasks.borrowing import borrowed_rng, mixed_seed
+from surefoot.tasks.borrowing import borrowed_rng, borrowed_threads, mixed_seed
 from surefoot.tasks.task import Task
 
 __all__ = ["FORMS", "Fused", "fused_form"]
@@ -68,6 +68,7 @@ class Fused:
         recipes: one per member, alike in all but numbers of the optimizer, rate and seed.
         form: how the module is computed for many members; None takes the first that can.
         width: members in a chunk at most.
+        threads: torch's threads while members train; None leaves them as they are. One is best for small models.
         grad_norms: whether gradient norms go into the runs.
         horizon: updates of the training; None takes them from the recipes' epochs.
 
@@ -82,6 +83,7 @@ class Fused:
         *,
         form: Form | None = None,
         width: int = 16,
+        threads: int | None = None,
         grad_norms: bool = False,
         horizon: int | None = None,
     ) -> None:
@@ -89,7 +91,7 @@ class Fused:
         total, per_epoch = steps_of(first, task.train.size)
         if any(recipe.lr is None for recipe in recipes):
             raise RecipeError("`lr` of a recipe is None; a member needs a rate to train with")
-        self.task, self._recipes, self.width = task, tuple(recipes), width
+        self.task, self._recipes, self.width, self._threads = task, tuple(recipes), width, threads
         self.horizon = total if horizon is None else horizon
         self.done = 0
         self.ledger = Ledger(recipes, self.horizon, per_epoch, grad_norms=grad_norms)
@@ -154,7 +156,7 @@ class Fused:
         target = min(self.done + steps, self.horizon)
         while self.done < target and self.alive:
             batches = self._prepared(target)
-            with torch.no_grad(), borrowed_rng():
+            with torch.no_grad(), borrowed_rng(), borrowed_threads(self._threads or torch.get_num_threads()):
                 for chunk in self._chunks():
                     self._train(chunk, batches)
             self.done += len(batches)
