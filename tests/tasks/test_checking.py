@@ -403,6 +403,11 @@ class TestLabels:
         )
         assert "output.movedim(-1, 1)" in refusal(task, DataError)
 
+    def test_labels_of_one_byte(self):
+        y = labels().to(torch.uint8)
+        assert check_task(classifier(train=(rows(), y)), BATCH) == []
+        assert "has the label 3" in refusal(classifier(train=(rows(), y + 1)), DataError)
+
     def test_binary_targets(self):
         y = (labels() % 2).float()[:, None]
         good = regressor(loss=nn.BCEWithLogitsLoss(), train=(rows(), y), val=(rows(), y))

@@ -24,7 +24,7 @@ from typing import Any, ClassVar, Self, TypeAlias, get_args, get_origin
 import numpy as np
 import numpy.typing as npt
 
-from surefoot.errors import OutputError, RecordError
+from surefoot.errors import InputError, OutputError, RecordError
 from surefoot.faces import face_of
 
 __all__ = ["FloatSeries", "IntSeries", "Record", "float_series", "int_series", "write_text"]
@@ -32,6 +32,7 @@ __all__ = ["FloatSeries", "IntSeries", "Record", "float_series", "int_series", "
 FloatSeries: TypeAlias = npt.NDArray[np.float64]
 IntSeries: TypeAlias = npt.NDArray[np.int64]
 
+_DEEPEST = 20
 _NON_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 
 
@@ -91,7 +92,12 @@ class Record:
                 values[field.name] = _decode(data[field.name], hints[field.name], f"{cls.kind}.{field.name}")
             elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
                 raise RecordError(f"this {cls.kind} record lacks the field `{field.name}`")
-        return cls(**values)
+        try:
+            return cls(**values)
+        except RecordError:
+            raise
+        except (InputError, ArithmeticError, TypeError, ValueError) as error:
+            raise RecordError(f"this {cls.kind} record is damaged: {error}") from None
 
     def dumps(self) -> str:
         """The record as JSON text: keys in field order, one line for each, so that differences read well."""
@@ -121,7 +127,7 @@ class Record:
             raise RecordError(f"`{path}` cannot be read: {error}") from None
         try:
             data = json.loads(text)
-        except (json.JSONDecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:
             raise RecordError(f"`{path}` is no JSON: {error}") from None
         try:
             return cls.from_json(data)
@@ -150,20 +156,39 @@ class Record:
         return self.to_json() == other.to_json()
 
     def __hash__(self) -> int:
-        return hash(json.dumps(self.to_json(), sort_keys=True))
+        return hash(_hashable(self.to_json()))
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> Path:
     """Write `text` to `path` through a temporary file in the same folder, so that a failure leaves no half file.
+
+    A link is followed; a device or pipe is written to directly.
 
     Raises:
         OutputError: the folder is missing or not writable, or the disk is full.
     """
     target = Path(path)
     try:
-        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
-    except OSError as error:
-        raise OutputError(f"`{target}` cannot be written: {error.strerror or error}; name another place") from None
+        if _is_device(target):
+            with target.open("w", encoding="utf-8") as stream:
+                stream.write(text)
+        else:
+            _replace(target.resolve(), text)
+    except (OSError, RuntimeError, ValueError) as error:
+        said = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        raise OutputError(f"`{target}` cannot be written: {said}; name another place") from None
+    return target
+
+
+def _is_device(target: Path) -> bool:
+    # `/dev/stdout` leads to whatever standard output is; a file behind it must not be replaced under its writer.
+    return (target.is_absolute() and target.parts[1:2] in (("dev",), ("proc",))) or (
+        target.exists() and not target.is_file() and not target.is_dir()
+    )
+
+
+def _replace(target: Path, text: str) -> None:
+    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=".surefoot-", suffix=".part")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as stream:
             stream.write(text)
@@ -171,13 +196,9 @@ def write_text(path: str | os.PathLike[str], text: str) -> Path:
         os.umask(mask)
         Path(temporary).chmod(0o666 & ~mask)
         Path(temporary).replace(target)
-    except OSError as error:
-        Path(temporary).unlink(missing_ok=True)
-        raise OutputError(f"`{target}` cannot be written: {error.strerror or error}; name another place") from None
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
-    return target
 
 
 def _encode(value: Any) -> Any:
@@ -200,6 +221,12 @@ def _encode(value: Any) -> Any:
     raise TypeError(f"a record cannot hold a {type(value).__name__}: {value!r}")
 
 
+def _hashable(value: Any) -> Any:
+    if isinstance(value, dict):
+        return frozenset((key, _hashable(item)) for key, item in value.items())
+    return tuple(map(_hashable, value)) if isinstance(value, list) else value
+
+
 def _field_types(cls: type) -> dict[str, Any]:
     return typing.get_type_hints(cls)
 
@@ -208,7 +235,7 @@ def _decode(value: Any, hint: Any, place: str) -> Any:
     """Turn the JSON `value` into what the field's type says; `place` names it in errors."""
     origin, arguments = get_origin(hint), get_args(hint)
     if hint is Any:
-        return value
+        return _checked_depth(value, place)
     if origin in (types.UnionType, typing.Union):
         return _decode_union(value, arguments, place)
     if origin is np.ndarray:
@@ -228,6 +255,14 @@ def _decode(value: Any, hint: Any, place: str) -> Any:
             raise RecordError(f"`{place}` is {_json_type(value)}; an object is needed")
         return {key: _decode(item, arguments[1], place) for key, item in value.items()}
     return _decode_scalar(value, hint, place)
+
+
+def _checked_depth(value: Any, place: str, depth: int = 0) -> Any:
+    if depth > _DEEPEST:
+        raise RecordError(f"`{place}` is nested more than {_DEEPEST} deep")
+    for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        _checked_depth(item, place, depth + 1)
+    return value
 
 
 def _decode_union(value: Any, arguments: tuple[Any, ...], place: str) -> Any:
@@ -257,7 +292,10 @@ def _decode_scalar(value: Any, hint: Any, place: str) -> Any:
         if isinstance(value, str) and value in _NON_FINITE:
             return _NON_FINITE[value]
         if isinstance(value, int | float) and not isinstance(value, bool):
-            return float(value)
+            try:
+                return float(value)
+            except OverflowError:
+                raise RecordError(f"`{place}` is a whole number too large for a float") from None
     elif hint is int:
         if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63:
             return value
@@ -271,6 +309,13 @@ def _decode_scalar(value: Any, hint: Any, place: str) -> Any:
 
 
 def _json_type(value: Any) -> str:
-    names = {dict: "an object", list: "a list", str: "text", bool: "true/false", type(None): "null"}
+    names = {
+        dict: "an object",
+        list: "a list",
+        str: "text",
+        bool: "true/false",
+    }
+    if value is None:
+        return "null"
     shown = repr(value)
     return names.get(type(value), "a number") + ("" if len(shown) > 40 else f" ({shown})")

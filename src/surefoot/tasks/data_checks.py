@@ -141,12 +141,12 @@ def _check_classes(task: Task, output: torch.Tensor, target: torch.Tensor, name:
             f"`model` gives {tuple(output.shape)} and the target of `{name}` has shape {tuple(target.shape)}; {loss} "
             f"needs a target of shape {tuple(wanted)}; {_reshape_classes(output, target)}"
         )
-    if target.dtype != torch.int64:
+    if target.dtype not in (torch.int64, torch.uint8):
         raise DataError(f"the target of `{name}` is {_dtype(target)}; {loss} needs int64: convert it, y.long()")
     classes, ignored = output.shape[1], getattr(task.loss, "ignore_index", -100)
     for place, source in (("train", task.train), ("val", task.val)):
         for rows, batch in _portions(task, source, place):
-            labels = task.split(batch)[2]
+            labels = task.split(batch)[2].long()
             bad = (((labels < 0) | (labels >= classes)) & (labels != ignored)).reshape(len(labels), -1)
             if not bool(bad.any()):
                 continue
