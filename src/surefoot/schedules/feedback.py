@@ -21,7 +21,7 @@ from surefoot.schedules.schedule import Schedule
 
 __all__ = ["Greedy", "GreedyMemory", "Plateau", "PlateauMemory"]
 
-_SPIKE_HISTORY = 12
+_SPIKE_HISTORY = 20
 """Metrics that a plateau keeps to know by how much they usually change."""
 
 Memory = TypeVar("Memory")
@@ -90,9 +90,9 @@ class _Feedback(Schedule):
         return float(memory.factor)
 
     def improved(self, metric: float, best: float | None, threshold: float, threshold_mode: str) -> bool:
-        """Whether `metric` is better than `best` by more than the threshold; never for NaN."""
-        if best is None:
-            return not math.isnan(metric)
+        """Whether `metric` is better than `best` by more than the threshold; never for NaN or an infinity."""
+        if best is None or not math.isfinite(metric):
+            return math.isfinite(metric)
         # torch multiplies the best by 1 - threshold, which calls every value an improvement where metrics are negative.
         margin = threshold * abs(best) if threshold_mode == "rel" else threshold
         return metric < best - margin if self.mode == "min" else metric > best + margin
@@ -152,10 +152,8 @@ class Plateau(_Feedback):
         """The memory after one more measurement."""
         better = self.improved(metric, memory.best, self.threshold, self.threshold_mode)
         waited = 0 if better else memory.waited + 1
-        memory = self._recovering(memory, metric)
-        if memory.lowest == metric and memory.level is not None:
-            waited = 0
-        if memory.resting:
+        memory, recovers = self._recovering(memory, metric)
+        if recovers or memory.resting:
             waited = 0
         resting, factor = max(memory.resting - 1, 0), memory.factor
         if waited > self.patience:
@@ -163,32 +161,27 @@ class Plateau(_Feedback):
         best = metric if better else memory.best
         return dataclasses.replace(memory, factor=factor, best=best, waited=waited, resting=resting)
 
-    def _recovering(self, memory: PlateauMemory, metric: float) -> PlateauMemory:
-        """Notice spikes, and what has been regained since."""
+    def _recovering(self, memory: PlateauMemory, metric: float) -> tuple[PlateauMemory, bool]:
+        """Notice spikes, and whether the training is on its way back from one."""
         if self.spike is None:
-            return memory
-        worse = metric if self.mode == "min" else -metric
+            return memory, False
+        sign = 1.0 if self.mode == "min" else -1.0
         if memory.level is not None:
-            level = memory.level if self.mode == "min" else -memory.level
-            if worse <= level:
-                memory = dataclasses.replace(memory, lowest=metric, level=None)
-            elif memory.lowest is None or self.improved(metric, memory.lowest, self.threshold, self.threshold_mode):
-                return dataclasses.replace(memory, lowest=metric)
-            else:
-                return memory
-        else:
-            memory = dataclasses.replace(memory, lowest=None)
+            if sign * metric > sign * memory.level or math.isnan(metric):
+                lower = self.improved(metric, memory.lowest, self.threshold, self.threshold_mode)
+                return (dataclasses.replace(memory, lowest=metric) if lower else memory), lower
+            memory = dataclasses.replace(memory, lowest=None, level=None)
         recent = memory.recent
         if len(recent) > 2:
-            usual = statistics.median(abs(b - a) for a, b in itertools.pairwise(recent))
+            usual = statistics.fmean(abs(after - before) for before, after in itertools.pairwise(recent))
             middle = statistics.median(recent[-5:])
-            jump = worse - middle if self.mode == "min" else worse + middle
-            if not jump <= self.spike * usual and jump > self.threshold * abs(middle):
-                regained = 2.0 * usual if self.mode == "min" else -2.0 * usual
-                return dataclasses.replace(memory, lowest=metric, level=middle + regained)
+            jump = sign * (metric - middle)
+            if not jump <= max(self.spike * usual, self.threshold * abs(middle)):
+                lowest = metric if math.isfinite(metric) else None
+                return dataclasses.replace(memory, lowest=lowest, level=middle + sign * 2.0 * usual), True
         if not math.isfinite(metric):
-            return memory
-        return dataclasses.replace(memory, recent=(*recent, metric)[-_SPIKE_HISTORY:])
+            return memory, False
+        return dataclasses.replace(memory, recent=(*recent, metric)[-_SPIKE_HISTORY:]), False
 
 
 @register

@@ -83,14 +83,14 @@ def check_length(option: str, value: object, *, zero: bool = False) -> None:
     )
 
 
-def check_rising(option: str, values: Sequence[Length], steps: int) -> None:
-    """Raise RecipeError unless `values` are lengths in rising order, the last one inside a run of `steps` updates."""
+def check_rising(option: str, values: Sequence[Length], steps: int, *, end: bool = False) -> None:
+    """Raise RecipeError unless `values` are lengths in rising order, below `steps` (or up to it, if `end`)."""
     for value in values:
         check_length(option, value, zero=True)
     places = [whole_updates(value, steps) for value in values]
     if places != sorted(places):
         raise RecipeError(f"`{option}` is {list(values)!r}, which is not in rising order; sort it")
-    if places and max(values) >= 1 and places[-1] >= steps:
+    if places and max(values) >= 1 and places[-1] >= steps + end:
         raise RecipeError(f"`{option}` is {list(values)!r} in a run of {steps} updates; it must lie below {steps}")
 
 

@@ -96,7 +96,8 @@ class Piecewise(Schedule):
     name: ClassVar[str] = "piecewise"
 
     at: tuple[Length, ...] = dataclasses.field(default=(0.5,), metadata=POINT)
-    """Updates (or shares of the run) from which the second and later factors hold; rising."""
+    """Updates (or shares of the run) from which the second and later factors hold; rising. A factor that is led to
+    may lie at the end of the run."""
     factors: tuple[float, ...] = (1.0, 0.1)
     """Shares of the peak, one more than `at`; the first holds from update 0. From 0, not all of them 0."""
     shape: str = "constant"
@@ -107,7 +108,7 @@ class Piecewise(Schedule):
         super().__post_init__()
         object.__setattr__(self, "at", as_tuple(self.at))
         object.__setattr__(self, "factors", as_tuple(self.factors))
-        check_rising("at", self.at, self.steps)
+        check_rising("at", self.at, self.steps, end=self.shape != "constant")
         check_choice("shape", self.shape, ("constant", "linear", "cosine"))
         if len(self.factors) != len(self.at) + 1:
             raise RecipeError(
