@@ -1,4 +1,4 @@
-"""Train many members of a task, or one: the loop over engines that everything above uses.
+"""Train many members of a task: the loop over engines that everything above uses.
 
 `train_members` plans recipes into batches of members that can train side by side, drives an engine over each, and
 returns one run per recipe. A *monitor* sees every validation and may give members up.
@@ -10,10 +10,11 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 
 from surefoot.engines.batches import steps_of
-from surefoot.engines.early_stopping import EarlyStop
 from surefoot.engines.engine import Engine, Validation
 from surefoot.engines.serial import Serial
+from surefoot.engines.training import train
 from surefoot.records import Fate, Recipe, Run
+from surefoot.tasks.augmenting import changed
 from surefoot.tasks.task import Task
 
 __all__ = ["Monitor", "Tick", "train", "train_members"]
@@ -58,6 +59,7 @@ def train_members(
     interrupted = False
     for places in _batches(recipes):
         chosen = [recipes[place] for place in places]
+        changed_task = changed(task, chosen[0].changes)
         if interrupted:
             waiting = "the search was interrupted before it began"
             runs.update({p: Run(recipe=recipes[p], fate="interrupted", reason=waiting) for p in places})
@@ -65,9 +67,9 @@ def train_members(
         total = horizon if horizon is not None else steps_of(chosen[0], task.train.size)[0]
         points = sorted({total, *(step for step in (validate_at or (0,)) if 0 <= step <= total)})
         if make_engine is None:
-            engine: Engine = Serial(task, chosen, horizon=total, grad_norms=grad_norms)
+            engine: Engine = Serial(changed_task, chosen, horizon=total, grad_norms=grad_norms)
         else:
-            engine = make_engine(task, chosen)
+            engine = make_engine(changed_task, chosen)
         try:
             _drive(engine, places, points, monitor, tick)
         except KeyboardInterrupt:
@@ -77,31 +79,6 @@ def train_members(
             engine.close()
         runs.update(zip(places, engine.runs(), strict=True))
     return [runs[place] for place in range(len(recipes))]
-
-
-def train(
-    task: Task,
-    recipe: Recipe,
-    *,
-    monitor: Monitor | None = None,
-    tick: Tick | None = None,
-    early_stop: EarlyStop | None = None,
-) -> Run:
-    """Train one model as `recipe` says, validated after every epoch; gradient norms are recorded.
-
-    Raises:
-        RecipeError: the recipe does not fit the task, or has no rate.
-    """
-    total, per_epoch = steps_of(recipe, task.train.size)
-    epochs = [round(epoch * per_epoch) for epoch in range(int(recipe.epochs) + 1)]
-
-    def both(validation: Validation) -> Mapping[int, tuple[Fate, str]]:
-        ended = dict(monitor(validation)) if monitor else {}
-        return ended | (early_stop(validation) if early_stop else {})
-
-    return train_members(
-        task, [recipe], validate_at=[e for e in epochs if e <= total], monitor=both, tick=tick, grad_norms=True
-    )[0]
 
 
 def _batches(recipes: Sequence[Recipe]) -> list[list[int]]:
@@ -118,6 +95,7 @@ def _batches(recipes: Sequence[Recipe]) -> list[list[int]]:
             recipe.accumulate,
             recipe.precision,
             recipe.order_seed,
+            recipe.changes,
             sorted(recipe.options),
             [recipe.options[name] for name in sorted(recipe.options) if not _is_number(recipe.options[name])],
         ]
