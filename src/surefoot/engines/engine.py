@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from surefoot.engines.divergence import bound_of, died_at
+from surefoot.engines.divergence import PATIENCE, bound_of, died_at
 from surefoot.records import Fate, Recipe, Run, float_series, int_series
 from surefoot.schedules import Schedule, make
 
@@ -107,6 +107,7 @@ class Ledger:
         self.loss = np.full((count, horizon), np.nan)
         self.grad_norm = np.full((count, horizon), np.nan) if grad_norms else None
         self.made = np.zeros(count, dtype=np.int64)
+        self._looked = np.zeros(count, dtype=np.int64)
         self.fate: list[Fate | None] = [None] * count
         self.reason = [""] * count
         self.seconds = np.zeros(count)
@@ -150,19 +151,28 @@ class Ledger:
 
     def deaths(self) -> list[int]:
         """Settle the fate of living members whose losses show that they diverged; their places."""
-        dead = []
-        for member in self.alive:
-            losses = self.loss[member, : self.made[member]]
-            if not len(losses):
-                continue
-            bound = bound_of(float(losses[0]))
-            at = died_at(losses, bound)
-            if at is not None:
+        dead: list[int] = []
+        alive = np.array([member for member in self.alive if self.made[member] > self._looked[member]], dtype=np.int64)
+        if not len(alive):
+            return dead
+        # What was looked at before cannot kill any more, but for the run of bad steps at its end.
+        since = max(0, int(self._looked[alive].min()) - PATIENCE + 1)
+        recent = self.loss[alive, since : int(self.made[alive].max())]
+        bounds = np.array([bound_of(float(self.loss[member, 0])) for member in alive])
+        suspects = alive[~(recent <= bounds[:, None]).all(axis=1)]
+        self._looked[alive] = self.made[alive]
+        for member in suspects:
+            losses = self.loss[member, since : self.made[member]]
+            bound = bound_of(float(self.loss[member, 0]))
+            found = died_at(losses, bound)
+            if found is not None:
+                at = since + found
+                losses = self.loss[member]
                 last = losses[at]
                 shown = f"{last:.3g}" if math.isfinite(last) else "no finite number"
-                self.end([member], "diverged", f"the training loss was {shown} at step {at} (bound {bound:.3g})")
+                self.end([int(member)], "diverged", f"the training loss was {shown} at step {at} (bound {bound:.3g})")
                 self.made[member] = at + 1
-                dead.append(member)
+                dead.append(int(member))
         return dead
 
     def run(self, member: int) -> Run:
