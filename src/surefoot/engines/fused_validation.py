@@ -52,7 +52,7 @@ def validate_places(
         for row, member in enumerate(chunk):
             rows[member] = groups[row].tolist(), {name: float(values[row]) for name, values in sums.items()}
     members = tuple(sorted(rows))
-    groups = np.array([rows[member][0] for member in members], dtype=np.float64).reshape(len(members), -1)
+    groups = np.array([rows[member][0] for member in members], dtype=np.float64).reshape(len(members), len(sizes))
     loss = groups @ np.array(sizes, dtype=np.float64) / sum(sizes) if members else np.empty(0)
     names = list(rows[members[0]][1]) if members else []
     means = {name: np.array([rows[member][1][name] for member in members]) for name in names}

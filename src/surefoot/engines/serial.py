@@ -19,7 +19,7 @@ from surefoot.engines.engine import Ledger, Validation, unit_schedule, val_group
 from surefoot.engines.optimizers import build_optimizer
 from surefoot.errors import RecipeError
 from surefoot.records import Fate, Recipe, Run
-from surefoot.tasks.borrowing import borrowed_rng, mixed_seed
+from surefoot.tasks.borrowing import borrowed_rng, mixed_seed, seed_all
 from surefoot.tasks.task import Task
 
 __all__ = ["Serial", "parameter_groups", "validate_model"]
@@ -75,7 +75,7 @@ class Serial:
                 break
             started = time.perf_counter()
             batches = self._batches(self.done)
-            with borrowed_rng():
+            with borrowed_rng(), torch.enable_grad():
                 observed = [self._update(member, batches) for member in members]
             losses = np.array([[loss] for loss, _ in observed])
             self.ledger.note_steps(members, self.done, losses, np.array([[norm] for _, norm in observed]))
@@ -127,7 +127,7 @@ class Serial:
         self._set_rates(recipe, optimizer)
         optimizer.zero_grad(set_to_none=True)
         # Randomness inside the model depends on member and step alone, not on who trains beside it.
-        torch.manual_seed(mixed_seed(recipe.seed, self.done, 1))
+        seed_all(mixed_seed(recipe.seed, self.done, 1))
         total = 0.0
         for batch in batches:
             with _autocast(self.task, recipe):
@@ -201,8 +201,8 @@ def validate_model(task: Task, model: nn.Module) -> tuple[list[float], list[int]
 def _gather(
     step: int, members: Sequence[int], results: Sequence[tuple[list[float], list[int], dict[str, float]]]
 ) -> Validation:
-    groups = np.array([losses for losses, _, _ in results], dtype=np.float64).reshape(len(members), -1)
-    sizes = np.array(results[0][1], dtype=np.float64) if results else np.ones(0)
+    sizes = np.array(results[0][1] if results else (), dtype=np.float64)
+    groups = np.array([losses for losses, _, _ in results], dtype=np.float64).reshape(len(members), len(sizes))
     loss = groups @ sizes / sizes.sum() if results else np.empty(0)
     names = list(results[0][2]) if results else []
     metrics = {name: np.array([values[name] for _, _, values in results]) for name in names}

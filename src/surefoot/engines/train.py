@@ -10,8 +10,8 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 
 from surefoot.engines.batches import steps_of
+from surefoot.engines.calibrate import choose_engine
 from surefoot.engines.engine import Engine, Validation
-from surefoot.engines.serial import Serial
 from surefoot.engines.training import train
 from surefoot.records import Fate, Recipe, Run
 from surefoot.tasks.augmenting import changed
@@ -61,24 +61,33 @@ def train_members(
         chosen = [recipes[place] for place in places]
         changed_task = changed(task, chosen[0].changes)
         if interrupted:
-            waiting = "the search was interrupted before it began"
-            runs.update({p: Run(recipe=recipes[p], fate="interrupted", reason=waiting) for p in places})
+            runs.update({p: _not_begun(recipes[p]) for p in places})
             continue
         total = horizon if horizon is not None else steps_of(chosen[0], task.train.size)[0]
-        points = sorted({total, *(step for step in (validate_at or (0,)) if 0 <= step <= total)})
-        if make_engine is None:
-            engine: Engine = Serial(changed_task, chosen, horizon=total, grad_norms=grad_norms)
-        else:
-            engine = make_engine(changed_task, chosen)
+        wanted = (0,) if validate_at is None else validate_at
+        points = sorted({total, *(step for step in wanted if 0 <= step <= total)})
+        engine: Engine | None = None
         try:
+            if make_engine is None:
+                engine = choose_engine(changed_task, chosen, horizon=total, grad_norms=grad_norms)
+            else:
+                engine = make_engine(changed_task, chosen)
             _drive(engine, places, points, monitor, tick)
         except KeyboardInterrupt:
             interrupted = True
+            if engine is None:
+                runs.update({p: _not_begun(recipes[p]) for p in places})
+                continue
             engine.retire(engine.alive, "interrupted", "interrupted from outside")
         finally:
-            engine.close()
+            if engine is not None:
+                engine.close()
         runs.update(zip(places, engine.runs(), strict=True))
     return [runs[place] for place in range(len(recipes))]
+
+
+def _not_begun(recipe: Recipe) -> Run:
+    return Run(recipe=recipe, fate="interrupted", reason="the work was interrupted before this training began")
 
 
 def _batches(recipes: Sequence[Recipe]) -> list[list[int]]:

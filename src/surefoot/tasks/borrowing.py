@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-__all__ = ["borrowed_rng", "borrowed_threads", "mixed_seed"]
+__all__ = ["borrowed_rng", "borrowed_threads", "mixed_seed", "seed_all"]
 
 _MASK = 2**64 - 1
 
@@ -26,13 +26,18 @@ def borrowed_rng(seed: int | None = None) -> Iterator[None]:
     with torch.random.fork_rng(devices=devices):
         try:
             if seed is not None:
-                torch.manual_seed(seed)
-                np.random.seed(seed % 2**32)  # noqa: NPY002
-                random.seed(seed)
+                seed_all(seed)
             yield
         finally:
             random.setstate(python_state)
             np.random.set_state(numpy_state)  # noqa: NPY002
+
+
+def seed_all(seed: int) -> None:
+    """Start torch, NumPy's legacy generator and `random` from `seed`; for use inside `borrowed_rng`."""
+    torch.manual_seed(seed)
+    np.random.seed(seed % 2**32)  # noqa: NPY002
+    random.seed(seed)
 
 
 @contextlib.contextmanager
