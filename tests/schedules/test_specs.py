@@ -172,3 +172,14 @@ def test_formulas_at_known_places() -> None:
 def test_torch_is_not_imported() -> None:
     code = "import sys, surefoot.schedules as s; s.make('wsd', 1, 9).lrs(); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_warmup_wastes_no_update() -> None:
+    assert make("warmup:linear:10", 1.0, 20)(0) == pytest.approx(1 / 11)
+    assert make("warmup:linear:10:0.0", 1.0, 20)(0) == 0.0
+
+
+def test_restarts_keep_their_proportions() -> None:
+    rates = make("cosine-restarts:10:1:0.1:0.5", 1.0, 30).lrs()
+    assert rates[10:20] == pytest.approx([0.5 * rate for rate in rates[:10]])
+    assert rates[20:] == pytest.approx([0.25 * rate for rate in rates[:10]])

@@ -25,7 +25,17 @@ from surefoot.report.series import is_wide, smoothed
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["Picture", "found_figure", "members_figure", "run_figure", "sweep_figure"]
+__all__ = [
+    "Picture",
+    "found_figure",
+    "members_figure",
+    "new_picture",
+    "plain_title",
+    "run_figure",
+    "styled",
+    "sweep_figure",
+    "written",
+]
 
 _MAP = LinearSegmentedColormap.from_list("rates", SCALE)
 _INK = "#26303d"
@@ -46,7 +56,7 @@ def found_figure(found: Found, path: str | os.PathLike[str] | None = None) -> Pi
     Raises:
         OutputError: `path` cannot be written.
     """
-    picture, axes = _new(8.0, 4.8)
+    picture, axes = new_picture(8.0, 4.8)
     here = levels(found)
     losses = ceiling(found)
     if not here or losses is None:
@@ -75,19 +85,19 @@ def found_figure(found: Found, path: str | os.PathLike[str] | None = None) -> Pi
     axes.set_xlabel("peak rate" if found.recipe.schedule != "constant" else "rate")
     axes.set_ylabel("validation loss")
     answer = "no rate can be recommended" if found.lr is None else f"rate {rate(found.lr)}"
-    axes.set_title(_plain(f"{found.task}, {found.recipe.optimizer}, {found.recipe.schedule} schedule: {answer}"))
+    axes.set_title(plain_title(f"{found.task}, {found.recipe.optimizer}, {found.recipe.schedule} schedule: {answer}"))
     _legend(axes)
-    return _written(picture, path)
+    return written(picture, path)
 
 
 def members_figure(found: Found, path: str | os.PathLike[str] | None = None) -> Picture:
     """Draw the training loss of every member of a search, coloured by its rate, and write it to `path` if given."""
-    return _written(_runs_picture(found.runs, f"{found.task}: every member of the search"), path)
+    return written(_runs_picture(found.runs, f"{found.task}: every member of the search"), path)
 
 
 def sweep_figure(sweep: Sweep, path: str | os.PathLike[str] | None = None) -> Picture:
     """Draw the training loss of every run of a sweep, coloured by its rate, and write it to `path` if given."""
-    return _written(_runs_picture(sweep.runs, f"{sweep.task}: {len(sweep.runs)} runs"), path)
+    return written(_runs_picture(sweep.runs, f"{sweep.task}: {len(sweep.runs)} runs"), path)
 
 
 def run_figure(run: Run, path: str | os.PathLike[str] | None = None) -> Picture:
@@ -103,13 +113,13 @@ def run_figure(run: Run, path: str | os.PathLike[str] | None = None) -> Picture:
         len(panels), 1, sharex=True, squeeze=False, height_ratios=[2.0 if one == "loss" else 1.1 for one in panels]
     )
     for axes, panel in zip(grid[:, 0], panels, strict=True):
-        _styled(axes)
+        styled(axes)
         {"loss": _run_loss, "metrics": _run_metrics, "rate": _run_rate, "norm": _run_norm}[panel](axes, run)
     grid[-1, 0].set_xlabel(f"{run.unit}s")
     subject = f"Training of {run.task}" if run.task else "Training"
     name = "" if run.recipe is None or run.recipe.lr is None else f" at rate {rate(run.recipe.lr)}"
-    grid[0, 0].set_title(_plain(f"{subject}{name}: {run.fate}"))
-    return _written(picture, path)
+    grid[0, 0].set_title(plain_title(f"{subject}{name}: {run.fate}"))
+    return written(picture, path)
 
 
 def _run_loss(axes: Axes, run: Run) -> None:
@@ -127,7 +137,7 @@ def _run_loss(axes: Axes, run: Run) -> None:
 
 def _run_metrics(axes: Axes, run: Run) -> None:
     for (name, values), colour in zip(run.val_metrics.items(), (GOOD, SECOND, LINE, *SCALE) * 9, strict=False):
-        shown = _plain(name.replace("_", " "))
+        shown = plain_title(name.replace("_", " "))
         axes.plot(run.val_step, values, "o-", color=colour, markersize=3, linewidth=1.4, label=shown)
         if name in run.train_metrics:
             label = f"{shown}, training"
@@ -163,7 +173,7 @@ def _draw_level(axes: Axes, level: Level, *, top: bool, strength: float) -> None
 
 
 def _runs_picture(runs: tuple[Run, ...], title: str) -> Picture:
-    picture, axes = _new(8.0, 4.8)
+    picture, axes = new_picture(8.0, 4.8)
     drawn = [run for run in runs if run.recipe is not None and run.recipe.lr is not None and len(run.loss)]
     if not drawn:
         _nothing(axes, "no losses were recorded")
@@ -184,7 +194,7 @@ def _runs_picture(runs: tuple[Run, ...], title: str) -> Picture:
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: brief(value, 2)))
     axes.set_xlabel("steps")
     axes.set_ylabel("training loss, smoothed")
-    axes.set_title(_plain(title))
+    axes.set_title(plain_title(title))
     if high > low:
         bar = picture.colorbar(ScalarMappable(LogNorm(low, high), _MAP), ax=axes, pad=0.01)
         bar.set_label("peak rate")
@@ -193,15 +203,17 @@ def _runs_picture(runs: tuple[Run, ...], title: str) -> Picture:
     return picture
 
 
-def _new(width: float, height: float) -> tuple[Picture, Axes]:
+def new_picture(width: float, height: float) -> tuple[Picture, Axes]:
+    """An empty picture of that size in inches, and its axes."""
     picture = Picture(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(picture)
     axes = picture.add_subplot()
-    _styled(axes)
+    styled(axes)
     return picture, axes
 
 
-def _styled(axes: Axes) -> None:
+def styled(axes: Axes) -> None:
+    """Give `axes` the look of all pictures here."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(FAINT)
     axes.tick_params(colors=_INK, labelsize=9)
@@ -234,7 +246,7 @@ def _legend(axes: Axes) -> None:
         axes.legend(fontsize=8, frameon=False, loc="best")
 
 
-def _plain(text: str) -> str:
+def plain_title(text: str) -> str:
     """Text in which matplotlib finds no formula and that fits into a title."""
     shown = " ".join(text.split()).replace("$", r"\$")
     return shown if len(shown) <= 90 else shown[:89] + "…"
@@ -244,7 +256,12 @@ def _mark() -> dict[str, str]:
     return {"Software": "surefoot"}
 
 
-def _written(picture: Picture, path: str | os.PathLike[str] | None) -> Picture:
+def written(picture: Picture, path: str | os.PathLike[str] | None) -> Picture:
+    """The picture, written to `path` if given.
+
+    Raises:
+        OutputError: `path` cannot be written, or names no kind of picture.
+    """
     if path is None:
         return picture
     target = Path(path)
