@@ -95,6 +95,8 @@ class Conv2d(Layer):
         if not site.train:
             return
         self._grad_matrix = site.grads["weight"].view(count, self._group, -1)
+        # Long sums are twice as fast as [windows, positions] @ [positions, channels] than the other way round.
+        self._grad_turned = torch.empty(count, self._windows.depth, self._group, dtype=site.dtype)
         self._turned: _Windows | None = None
         self._input_grad = None
         if self._shared:
@@ -133,13 +135,10 @@ class Conv2d(Layer):
         flat = grad.view(len(self._images), self._group, -1)
         done: set[int] = set()
         for members, positions, windows in self._windows.tiles(self._images):
-            place = self._grad_matrix[members]
-            factor = flat[members, :, positions]
-            if members.start in done:
-                _product(factor, windows.transpose(1, 2), place, add=True)
-            else:
-                _product(factor, windows.transpose(1, 2), place)
+            factor = flat[members, :, positions].transpose(1, 2)
+            _product(windows, factor, self._grad_turned[members], add=members.start in done)
             done.add(members.start)
+        self._grad_matrix.copy_(self._grad_turned.transpose(1, 2))
         return (self._to_input(grad),)
 
     def _to_input(self, grad: Tensor) -> Tensor | None:

@@ -18,9 +18,8 @@ class MaxPool2d(Layer):
         self._kernel = kernel
         self._result = site.empty(site.output)
         if site.train:
-            self._choices = [
-                torch.empty(self._result.shape, dtype=torch.bool) for _ in range(kernel[0] * kernel[1] - 1)
-            ]
+            # 0 and 1 as floats: comparing into them and multiplying by them is four times as fast as with bools.
+            self._choices = [torch.empty_like(self._result) for _ in range(kernel[0] * kernel[1] - 1)]
             shape = site.shape(site.inputs[0])
             self._input_grad = torch.zeros(shape, dtype=site.dtype)
             self._parts = self._corners(self._input_grad)
