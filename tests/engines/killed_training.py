@@ -1,0 +1,87 @@
+"""Not a test: trains in children that are killed, again and again; run by test_training.py in a process of its own.
+
+    python killed_training.py FOLDER SEED
+
+Every child of a case resumes where the one before was killed. Prints how often each case was killed.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+from surefoot.engines.early_stopping import EarlyStop
+from surefoot.engines.training import Training
+from surefoot.records import Recipe
+from surefoot.tasks.catalogue import find_entry
+
+CASES = {
+    # Full batches, early stopping with best weights, Adam's moments.
+    "xor": (Recipe(optimizer="adam", lr=0.05, batch_size="full", epochs=60, seed=3), EarlyStop(20)),
+    # Dropout, batch statistics, a schedule with momentum, a short last batch, accumulation that ends within an epoch.
+    "digits-bn": (
+        Recipe(lr=0.05, options={"momentum": 0.9}, schedule="one-cycle", epochs=1.2, accumulate=2, clip=1.0),
+        None,
+    ),
+    # A feedback schedule and augmented data.
+    "digits": (
+        Recipe(
+            optimizer="rmsprop", lr=0.003, schedule="plateau", schedule_options={"patience": 0}, epochs=2,
+            changes={"augment": ["shift"], "label_smoothing": 0.1},
+        ),
+        EarlyStop(2),
+    ),
+}  # fmt: skip
+KILLS = 3
+
+
+def train(name: str, folder: Path, *, resume: bool) -> None:
+    torch.set_num_threads(1)
+    recipe, stop = CASES[name]
+    task = find_entry(name).make()
+    where = {"resume": folder} if resume else {"save": folder}
+    # Saving after every update, so that most kills fall into the writing of a checkpoint.
+    Training(task, recipe, early_stop=stop, save_every=0.0, **where).run()
+
+
+def in_child(name: str, folder: Path, *, resume: bool) -> int:
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            train(name, folder, resume=resume)
+            code = 0
+        finally:
+            os._exit(code)
+    return child
+
+
+def main() -> None:
+    root, draw = Path(sys.argv[1]), random.Random(int(sys.argv[2]))
+    for name in CASES:
+        whole = in_child(name, root / name / "whole", resume=False)
+        assert os.waitpid(whole, 0)[1] == 0
+        folder, killed = root / name / "killed", 0
+        for _ in range(40):
+            resume = bool(list(folder.glob("checkpoint-*.json")))
+            child = in_child(name, folder, resume=resume)
+            if killed < KILLS:
+                time.sleep(draw.uniform(0.03, 0.2))
+                os.kill(child, signal.SIGKILL)
+            status = os.waitpid(child, 0)[1]
+            if os.WIFSIGNALED(status):
+                killed += 1
+                continue
+            assert status == 0, f"{name}: child ended with {status}"
+            break
+        print(name, killed)
+
+
+if __name__ == "__main__":
+    main()
