@@ -86,8 +86,8 @@ def test_the_width_climbs_while_it_pays(measured, monkeypatch):
 def test_little_work_stays_in_this_process(measured):
     measured.update({"serial": 1e-3, "other": 1e-5})
     assert arrange(make_task(), recipes(8), 1000).processes == 1
-    assert arrange(make_task(), recipes(8), 100_000).processes == 2
-    assert arrange(make_task(), recipes(8), 100_000, processes=1).processes == 1
+    assert arrange(make_task(), recipes(8), 20_000).processes == 2
+    assert arrange(make_task(), recipes(8), 20_000, processes=1).processes == 1
 
 
 def test_one_large_member_takes_all_threads(measured, monkeypatch):
@@ -113,10 +113,10 @@ def test_memory_bounds_the_width_and_then_refuses(measured):
     numbers = sum(p.numel() for p in task.make_model(0).parameters()) * 4
     assert waiting == numbers  # sgd without momentum keeps nothing else
     assert training >= 2 * numbers + 8 * (6 + 8 + 3) * 4
-    assert arrange(task, many, 100_000, memory=64 * waiting + 6 * training).width == 3
-    assert arrange(task, many, 100_000, memory=64 * waiting + training).processes == 1
+    assert arrange(task, many, 20_000, memory=64 * waiting + 6 * training).width == 3
+    assert arrange(task, many, 20_000, memory=64 * waiting + training).processes == 1
     with pytest.raises(MemoryBoundError, match="`memory` is 0 MiB and 64 members need"):
-        arrange(task, many, 100_000, memory=64 * waiting)
+        arrange(task, many, 20_000, memory=64 * waiting)
     with pytest.raises(InputError, match="`memory` is 0"):
         allowed_bytes(0)
     assert allowed_bytes(None) > 2**20

@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from surefoot.engines.fused import Fused, fused_form
+from surefoot.engines.members import Unsupported
 from surefoot.engines.serial import Serial
-from surefoot.engines.stacked.plan import Unsupported
 from surefoot.errors import RecipeError
 from surefoot.records import Recipe
 from surefoot.tasks.task import Task

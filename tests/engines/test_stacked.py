@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
 
+from surefoot.engines.members import Unsupported
 from surefoot.engines.stacked import convolution
 from surefoot.engines.stacked.form import StackedForm
-from surefoot.engines.stacked.plan import Unsupported
 from surefoot.engines.vmapped import VmappedForm
 from surefoot.tasks.borrowing import borrowed_rng, mixed_seed
 from surefoot.tasks.task import Task
@@ -251,6 +253,27 @@ class Choosing(Branching):
         return y if y.sum() > 0 else -y
 
 
+class Counting(Branching):
+    """Behaves differently from call to call."""
+
+    calls = 0
+
+    def forward(self, x):
+        self.calls += 1
+        return self.last(x) * 1.0 if self.calls % 2 else self.last(x)
+
+
+class Random(Branching):
+    def forward(self, x):
+        return self.last(x) * (1.0 if random.random() < 0.5 else 2.0)
+
+
+def hooked():
+    layers = nn.Sequential(nn.Linear(5, CLASSES))
+    layers.register_forward_hook(lambda *_: None)
+    return layers
+
+
 class Transposing(nn.Module):
     def __init__(self):
         super().__init__()
@@ -278,6 +301,9 @@ class Overwriting(nn.Module):
         (Twice, "more than one layer"),
         (Branching, "cannot be traced"),
         (Scaled, "outside of a layer"),
+        (Counting, "changes attributes"),
+        (Random, "draws random numbers"),
+        (hooked, "hooks"),
         (Transposing, "batch as its first dimension"),
         (Overwriting, "in-place"),
         (sequence(lambda: nn.Linear(5, CLASSES).requires_grad_(False)), "frozen"),
@@ -291,11 +317,11 @@ def test_what_has_no_stacked_form_is_refused_with_the_reason(make, words):
         StackedForm(task, task.make_model(0), batch)
 
 
-@pytest.mark.parametrize("make", [Choosing, sequence(lambda: nn.Linear(5, CLASSES).requires_grad_(False))])
+@pytest.mark.parametrize("make", [Choosing, Counting, sequence(lambda: nn.Linear(5, CLASSES).requires_grad_(False))])
 def test_what_vmap_cannot_do_is_refused_with_the_reason(make):
     task = task_for(make, FLAT)
     batch = task.batch(task.train, torch.arange(N))
-    with pytest.raises(Unsupported, match=r"vmap fails|frozen"):
+    with pytest.raises(Unsupported, match=r"vmap fails|changes attributes|frozen"):
         VmappedForm(task, task.make_model(0), batch)
 
 

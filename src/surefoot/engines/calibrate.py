@@ -18,11 +18,10 @@ import torch
 from surefoot.engines.batches import steps_of
 from surefoot.engines.engine import Engine
 from surefoot.engines.fused import Fused, fused_form
-from surefoot.engines.members import Form
+from surefoot.engines.members import Form, Unsupported
 from surefoot.engines.memory import allowed_bytes, bytes_per_member
 from surefoot.engines.pool import Pool, can_fork
 from surefoot.engines.serial import Serial
-from surefoot.engines.stacked.plan import Unsupported
 from surefoot.errors import MemoryBoundError
 from surefoot.records import Recipe
 from surefoot.tasks.borrowing import borrowed_threads

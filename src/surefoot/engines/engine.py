@@ -112,7 +112,8 @@ class Ledger:
         self.reason = [""] * count
         self.seconds = np.zeros(count)
         self._validations: list[Validation] = []
-        self._factor = np.array([unit_schedule(recipes[0], horizon)(step) for step in range(horizon)])
+        schedule = unit_schedule(recipes[0], horizon)
+        self._factor = np.array([schedule(step) for step in range(horizon)])
 
     @property
     def alive(self) -> list[int]:

@@ -19,10 +19,9 @@ from torch import Tensor, nn
 from surefoot.engines.batches import BatchOrder, steps_of
 from surefoot.engines.engine import Ledger, Validation, unit_schedule
 from surefoot.engines.fused_validation import validate_places
-from surefoot.engines.members import Form, Place
+from surefoot.engines.members import Form, Place, Unsupported
 from surefoot.engines.parameters import Blocks
 from surefoot.engines.stacked.form import StackedForm
-from surefoot.engines.stacked.plan import Unsupported
 from surefoot.engines.update_rules import RULES, State, UpdateRule, clip_members, make_rule, member_norms
 from surefoot.engines.vmapped import VmappedForm
 from surefoot.errors import RecipeError

@@ -6,14 +6,21 @@ over the module itself). A form *places* K members: room for their numbers, grad
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from torch import Tensor
+import numpy as np
+import torch
+from torch import Tensor, nn
 
 from surefoot.engines.parameters import Blocks, Layout
 
-__all__ = ["Form", "Place"]
+__all__ = ["Form", "Place", "Unsupported", "plain_attributes", "random_states"]
+
+
+class Unsupported(Exception):  # noqa: N818 - not an error: another engine takes over
+    """The module cannot be computed in this form; the text says why."""
 
 
 class Place(Protocol):
@@ -51,3 +58,22 @@ class Form(Protocol):
     def place(self, seeds: Sequence[int]) -> Place:
         """Room for members with these seeds."""
         ...
+
+
+def plain_attributes(module: nn.Module) -> dict[str, object]:
+    """Numbers and words that the modules carry beside tensors: a forward pass that changes them has a memory."""
+    return {
+        f"{prefix}.{name}".lstrip("."): value
+        for prefix, one in module.named_modules()
+        for name, value in vars(one).items()
+        if isinstance(value, bool | int | float | str | None)
+    }
+
+
+def random_states() -> list[bytes]:
+    """States of the random number generators of torch, NumPy and Python, to be compared."""
+    return [
+        torch.get_rng_state().numpy().tobytes(),
+        repr(np.random.get_state()).encode(),  # noqa: NPY002 - the user's legacy generator is meant
+        repr(random.getstate()).encode(),
+    ]

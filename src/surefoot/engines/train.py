@@ -7,6 +7,7 @@ returns one run per recipe. A *monitor* sees every validation and may give membe
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Mapping, Sequence
 
 from surefoot.engines.batches import steps_of
@@ -26,7 +27,9 @@ Tick = Callable[[int, int], None]
 MakeEngine = Callable[[Task, Sequence[Recipe]], Engine]
 
 _CHUNK = 32
-"""Steps between two ticks and two looks for diverged members."""
+"""Steps before the first tick and the first look for diverged members."""
+_PACE = 0.1
+"""Seconds between two ticks, as far as whole steps allow."""
 
 
 def train_members(
@@ -121,10 +124,14 @@ def _is_number(value: object) -> bool:
 def _drive(
     engine: Engine, places: Sequence[int], points: Sequence[int], monitor: Monitor | None, tick: Tick | None
 ) -> None:
+    chunk = _CHUNK
     for point in points:
         while engine.done < point and engine.alive:
-            before, members = engine.done, len(engine.alive)
-            engine.advance(min(_CHUNK, point - engine.done))
+            before, members, started = engine.done, len(engine.alive), time.perf_counter()
+            engine.advance(min(chunk, point - engine.done))
+            if engine.done - before == chunk:
+                pace = _PACE / max(time.perf_counter() - started, 1e-6)
+                chunk = max(1, int(chunk * min(4.0, max(0.25, pace))))
             if tick:
                 tick((engine.done - before) * members, len(engine.alive))
         if engine.done < point:

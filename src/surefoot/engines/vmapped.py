@@ -15,9 +15,9 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
+from surefoot.engines.members import Unsupported, plain_attributes, random_states
 from surefoot.engines.parameters import Layout
-from surefoot.engines.stacked.plan import Unsupported
-from surefoot.tasks.borrowing import borrowed_rng, mixed_seed
+from surefoot.tasks.borrowing import borrowed_rng, mixed_seed, seed_all
 from surefoot.tasks.task import Task
 
 __all__ = ["VmappedForm", "VmappedPlace"]
@@ -52,10 +52,11 @@ class VmappedForm:
         try:
             with borrowed_rng():
                 place.start(0)
-                before = torch.get_rng_state()
+                before, attributes = random_states(), plain_attributes(self.template)
                 losses = place.losses(batch)
-                self.one_seed = not torch.equal(before, torch.get_rng_state())
-                torch.manual_seed(mixed_seed(0, 0, 1))
+                self.one_seed = random_states() != before
+                memory = plain_attributes(self.template) != attributes
+                place.start(0)
                 with torch.enable_grad():
                     single = self.task.loss_of(self.template, batch).detach()
         except Exception as error:  # noqa: BLE001 - whatever the user's code does under vmap
@@ -66,6 +67,8 @@ class VmappedForm:
                 buffer.copy_(kept[name])
         # A module that draws random numbers may draw others in a single run.
         same = self.one_seed or torch.allclose(losses, single.to(losses.dtype), rtol=1e-3, atol=1e-5)
+        if memory:
+            raise Unsupported("its forward pass changes attributes of the module")
         if losses.shape != (2,) or not same:
             raise Unsupported("under vmap its loss differs from that of a single model")
 
@@ -90,7 +93,7 @@ class VmappedPlace:
 
     def start(self, step: int) -> None:
         """Seed the generator that the module draws from."""
-        torch.manual_seed(mixed_seed(self._seed, step, 1))
+        seed_all(mixed_seed(self._seed, step, 1))
 
     def losses(self, batch: Any) -> Tensor:
         """Autograd over the vmapped forward pass."""

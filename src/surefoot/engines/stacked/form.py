@@ -9,10 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from surefoot.engines.members import Unsupported
 from surefoot.engines.parameters import Blocks, Layout
 from surefoot.engines.stacked.layer import Noise
 from surefoot.engines.stacked.losses import stacked_loss
-from surefoot.engines.stacked.plan import Plan, Unsupported, make_plan
+from surefoot.engines.stacked.plan import Plan, make_plan
 from surefoot.engines.stacked.program import Program
 from surefoot.tasks.task import Task
 

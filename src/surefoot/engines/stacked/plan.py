@@ -13,13 +13,13 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
+from surefoot.engines.members import Unsupported, plain_attributes, random_states
 from surefoot.engines.stacked.layer import Layer, Spec
 
-__all__ = ["Plan", "Step", "Unsupported", "make_plan"]
+__all__ = ["Plan", "Step", "make_plan"]
 
 
-class Unsupported(Exception):  # noqa: N818 - not an error: another engine takes over
-    """The module cannot be stacked; the text says why."""
+_HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks", "parametrizations")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,10 +96,17 @@ def make_plan(module: nn.Module, arguments: tuple[Any, ...]) -> Plan:
     batch = len(arguments[0])
     if any(len(a) != batch for a in arguments):
         raise Unsupported("the model's arguments differ in their first dimension")
+    if any(getattr(one, kind, None) for one in module.modules() for kind in _HOOKS):
+        raise Unsupported("it carries hooks or parametrizations")
+    before = plain_attributes(module), random_states()
     try:
         graph = fx.Tracer().trace(module)
     except Exception as error:  # noqa: BLE001 - any failure of the user's code under tracing
         raise Unsupported(f"it cannot be traced ({type(error).__name__}: {_first_line(error)})") from None
+    if plain_attributes(module) != before[0]:
+        raise Unsupported("its forward pass changes attributes of the module")
+    if random_states() != before[1]:
+        raise Unsupported("its forward pass draws random numbers that are no layer's")
     shapes = _feature_sizes(module, graph, arguments)
     used: set[str] = set()
     numbers: dict[fx.Node, int] = {}

@@ -14,11 +14,12 @@ import torch
 from torch import Tensor, fx, nn
 from torch.nn import functional as F
 
+from surefoot.engines.members import Unsupported
 from surefoot.engines.stacked import dense, pointwise
 from surefoot.engines.stacked.convolution import Conv2d
 from surefoot.engines.stacked.layer import Local
 from surefoot.engines.stacked.normalisation import BatchNorm, LayerNorm
-from surefoot.engines.stacked.plan import Call, Choice, Unsupported
+from surefoot.engines.stacked.plan import Call, Choice
 from surefoot.engines.stacked.pooling import MaxPool2d
 
 __all__ = ["choose"]
@@ -59,8 +60,6 @@ def choose(node: fx.Node, call: Call) -> Choice:
 
 def _module(module: nn.Module, call: Call) -> Choice | None:
     kind = type(module)
-    if _hooked(module):
-        raise Unsupported(f"`{kind.__name__}` carries hooks or parametrizations")
     if getattr(module, "inplace", False) and not call.alone:
         raise Unsupported(f"an in-place `{kind.__name__}` changes a value that is used elsewhere")
     source = call.inputs[0].features
@@ -277,8 +276,3 @@ def _without_inplace(module: nn.Module) -> Callable[..., Tensor]:
     if not getattr(module, "inplace", False):
         return module
     return lambda values: module(values.clone())
-
-
-def _hooked(module: nn.Module) -> bool:
-    kinds = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks", "parametrizations")
-    return any(getattr(module, kind, None) for kind in kinds)
