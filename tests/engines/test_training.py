@@ -59,7 +59,11 @@ def differences(one, other, place="state"):
     if isinstance(one, list | tuple):
         if len(one) != len(other):
             return [place]
-        return [found for at, pair in enumerate(zip(one, other, strict=True)) for found in differences(*pair, f"{place}.{at}")]
+        return [
+            found
+            for at, pair in enumerate(zip(one, other, strict=True))
+            for found in differences(*pair, f"{place}.{at}")
+        ]
     return [] if one == other or (one != one and other != other) else [place]
 
 
@@ -99,7 +103,9 @@ class TestSameAsTheReference:
         assert run.fate == reference.fate
 
     def test_a_feedback_schedule_follows_the_validation_loss(self, iris):
-        recipe = Recipe(lr=3.0, schedule="plateau", schedule_options={"patience": 0, "reduction": 0.5, "spike": None}, epochs=12)
+        recipe = Recipe(
+            lr=3.0, schedule="plateau", schedule_options={"patience": 0, "reduction": 0.5, "spike": None}, epochs=12
+        )
         run = train(iris, recipe)
         per_epoch = round(run.steps_per_epoch)
         rates = run.lr[::per_epoch].tolist()
@@ -309,7 +315,9 @@ class TestResume:
         whole = Training(iris, recipe)
         run = whole.run()
         steps = iter(range(9))
-        cut = Training(iris, recipe, save=tmp_path, watch=lambda _: next(steps) == 1 and os.kill(os.getpid(), signal.SIGINT))
+        cut = Training(
+            iris, recipe, save=tmp_path, watch=lambda _: next(steps) == 1 and os.kill(os.getpid(), signal.SIGINT)
+        )
         assert cut.run().fate == "interrupted"
         again = Training(iris, recipe, resume=tmp_path)
         assert 0 < again.done < len(run.loss)
@@ -324,7 +332,9 @@ class TestResume:
         task = Task(Counting, iris.train, iris.val, loss=iris.loss, name="counting")
         whole = train(task, recipe)
         steps = iter(range(9))
-        Training(task, recipe, save=tmp_path, watch=lambda _: next(steps) == 1 and os.kill(os.getpid(), signal.SIGINT)).run()
+        Training(
+            task, recipe, save=tmp_path, watch=lambda _: next(steps) == 1 and os.kill(os.getpid(), signal.SIGINT)
+        ).run()
         again = Training(task, recipe, resume=tmp_path)
         assert np.array_equal(again.run().loss, whole.loss)
         assert again.model.count.item() == len(whole.loss)

@@ -107,7 +107,8 @@ class Checkpoints:
                 return Loaded(number, self._read(number), tuple(notes))
             except _DamagedError as damage:
                 notes.append(f"checkpoint {number} is damaged ({damage}); the one before it was used")
-        raise RecordError(f"no checkpoint in `{self.folder}` is whole: " + "; ".join(one.split(";")[0] for one in notes))
+        said = "; ".join(one.split(";")[0] for one in notes)
+        raise RecordError(f"no checkpoint in `{self.folder}` is whole: {said}")
 
     def _read(self, number: int) -> dict[str, Any]:
         try:
@@ -213,8 +214,9 @@ def pack(value: Any, tensors: dict[str, torch.Tensor], place: str = "state") -> 
     if isinstance(value, dict):
         if all(isinstance(key, str) and not key.startswith("~") for key in value):
             return {key: pack(item, tensors, f"{place}.{key}") for key, item in value.items()}
-        pairs = [[pack(key, tensors, f"{place}.key"), pack(item, tensors, f"{place}.{key}")] for key, item in value.items()]
-        return {"~dict": pairs}
+        keys = [pack(key, tensors, f"{place}.key") for key in value]
+        items = [pack(item, tensors, f"{place}.{key}") for key, item in value.items()]
+        return {"~dict": [list(pair) for pair in zip(keys, items, strict=True)]}
     raise RecipeError(
         f"`{place}` of the training is a {type(value).__name__}, which a checkpoint cannot hold; it holds tensors, "
         "numbers and text: train without `save`"

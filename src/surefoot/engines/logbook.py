@@ -144,6 +144,10 @@ class Logbook:
         """Updates made."""
         return len(self.loss)
 
+    def has_ended(self) -> bool:
+        """Whether it is settled how the training ended."""
+        return self.fate is not None
+
     def note(self, loss: Any, lr: float, norm: Any) -> bool:
         """Note an update; whether the training died of it, as far as numbers on the CPU tell."""
         self.loss.append(loss)

@@ -137,9 +137,7 @@ class Resumed:
         return RecordError(f"the checkpoint in `{self.folder}` is {why}; resume it as it was begun, or begin anew")
 
 
-def resumed(
-    task: Task, recipe: Recipe | None, early_stop: EarlyStop | None, folder: str | os.PathLike[str]
-) -> Resumed:
+def resumed(task: Task, recipe: Recipe | None, early_stop: EarlyStop | None, folder: str | os.PathLike[str]) -> Resumed:
     """Read the newest whole checkpoint in `folder` and make sure that it belongs to this training.
 
     Args:

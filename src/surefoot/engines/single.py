@@ -37,7 +37,8 @@ class BatchReader:
 
     def __init__(self, task: Task, order: BatchOrder) -> None:
         self._task, self._order = task, order
-        self._first, self._batches = 0, [Any] * 0
+        self._first = 0
+        self._batches: list[Any] = []
         self._versions: list[tuple[torch.Tensor, int]] = []
         self._together = self._plan()
 
@@ -57,7 +58,7 @@ class BatchReader:
         if type(self._task.train) is not TensorSource:
             return 0
         leaves = pytree.tree_leaves(self._task.train.whole)
-        rows = [leaf[:1].numel() * leaf.element_size() for leaf in leaves]
+        rows: list[int] = [leaf[:1].numel() * leaf.element_size() for leaf in leaves]
         if any(row * self._order.batch_size % _ALIGNED for row in rows) and not self._order.full:
             return 0
         if any(leaf.is_sparse or leaf.is_quantized for leaf in leaves):

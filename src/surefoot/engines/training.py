@@ -166,7 +166,7 @@ class Training:
 
         The random state of the process is the training's until the last epoch or `close`.
         """
-        if self._log.fate is not None:
+        if self._log.has_ended():
             return
         with self._borrowed_random(), Interrupts() as interrupts:
             try:
@@ -175,7 +175,7 @@ class Training:
                 self._log.settle()
                 self._interrupted(saved=False)
                 return
-            if self._log.fate is None:
+            if not self._log.has_ended():
                 self._interrupted(saved=self._save(final=False))
             else:
                 self._finish()
@@ -185,12 +185,12 @@ class Training:
             if point < self.done:
                 continue
             self._advance(point, interrupts)
-            if self._log.fate is not None or self.done < point:
+            if self._log.has_ended() or self.done < point:
                 return
             if not self._log.validations or self._log.validations[-1].step < point:
                 self._look()
                 yield
-            if self._log.fate is not None:
+            if self._log.has_ended():
                 return
         self._log.end("finished", f"all {self.recipe.epochs:g} epochs were made; {self._best_words()}")
 

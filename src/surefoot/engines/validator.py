@@ -110,25 +110,26 @@ class Validator:
         return [float(self.task.loss_of(lambda _, found=one: found, (None, other))) for one, other in pairs]
 
 
+_PLAIN = (
+    nn.CrossEntropyLoss, nn.NLLLoss, nn.MSELoss, nn.L1Loss, nn.SmoothL1Loss, nn.HuberLoss, nn.BCEWithLogitsLoss,
+)  # fmt: skip
+
+
 def _each_loss(task: Task) -> nn.Module | None:
     """The task's loss without the mean over the examples, where it is one of torch's whose mean is plain."""
-    loss = task.loss
-    plain = {nn.CrossEntropyLoss, nn.NLLLoss, nn.MSELoss, nn.L1Loss, nn.SmoothL1Loss, nn.HuberLoss, nn.BCEWithLogitsLoss}
-    if type(loss) not in plain or getattr(loss, "reduction", "") != "mean" or loss._forward_hooks:  # type: ignore[union-attr]
+    loss: Any = task.loss
+    if type(loss) not in _PLAIN or loss.reduction != "mean" or loss._forward_hooks:
         return None
     if getattr(loss, "weight", None) is not None or getattr(loss, "pos_weight", None) is not None:
         return None
-    if type(loss) in (nn.CrossEntropyLoss, nn.NLLLoss):
-        return type(loss)(reduction="none", ignore_index=loss.ignore_index, **_smoothing(loss))  # type: ignore[call-arg, arg-type]
-    extra = {name: getattr(loss, name) for name in ("beta", "delta") if hasattr(loss, name)}
-    return type(loss)(reduction="none", **extra)  # type: ignore[call-arg, arg-type]
+    kept = ("ignore_index", "label_smoothing", "beta", "delta")
+    found: nn.Module = type(loss)(
+        reduction="none", **{name: getattr(loss, name) for name in kept if hasattr(loss, name)}
+    )
+    return found
 
 
 def _ignores(loss: nn.Module, target: torch.Tensor) -> bool:
     """Whether some targets are not among those that the mean is taken over."""
     ignored = getattr(loss, "ignore_index", None)
     return ignored is not None and not target.is_floating_point() and bool((target == ignored).any())
-
-
-def _smoothing(loss: Any) -> dict[str, float]:
-    return {"label_smoothing": loss.label_smoothing} if isinstance(loss, nn.CrossEntropyLoss) else {}

@@ -5,6 +5,7 @@ Floor 0: standard library and NumPy only, never torch.
 
 from surefoot.records.finding import Finding
 from surefoot.records.found import CurvePoint, Found
+from surefoot.records.inspection import Inspection, LayerSeries, Picture, UnitSeries
 from surefoot.records.measurement import Measurement
 from surefoot.records.provenance import Provenance
 from surefoot.records.recipe import Recipe
@@ -18,13 +19,17 @@ __all__ = [
     "Finding",
     "FloatSeries",
     "Found",
+    "Inspection",
     "IntSeries",
+    "LayerSeries",
     "Measurement",
+    "Picture",
     "Provenance",
     "Recipe",
     "Record",
     "Run",
     "Sweep",
+    "UnitSeries",
     "float_series",
     "int_series",
     "write_text",
