@@ -154,6 +154,15 @@ def test_a_group_added_later_has_its_rate_from_its_first_update_on() -> None:
         make("linear", 0.1, 10).torch(sgd()).load_state_dict(saved)
 
 
+def test_a_group_added_later_is_scaled_as_the_others_were() -> None:
+    optimizer = sgd(lr=1.0)
+    scheduler = make("constant", 0.1, 10).torch(optimizer)
+    optimizer.add_param_group({"params": [parameter()], "lr": 0.5})
+    optimizer.step()
+    scheduler.step()
+    assert scheduler.get_last_lr() == pytest.approx([0.1, 0.05])
+
+
 @pytest.mark.parametrize("spec", ["cosine", "warmup:linear:10+linear", "warmup:linear:10+plateau:patience=1", "wsd"])
 @pytest.mark.parametrize("longer", [60, 150])
 def test_a_changed_horizon_is_announced_and_planned_from_the_present_rate(spec: str, longer: int) -> None:

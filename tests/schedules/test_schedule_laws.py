@@ -181,6 +181,10 @@ def test_scaling_keeps_the_shape(name: str) -> None:
     # A warmup begins one rung above 0, and the rungs are finer in the longer run.
     for step in (0, 50, 111, 222, 333):
         assert scaled(step * 10) == pytest.approx(schedule(step), rel=0.03, abs=0.05 * schedule.peak)
+        assert scaled.scaled_to(400)(step) == pytest.approx(schedule(step), rel=0.03, abs=0.05 * schedule.peak)
+    shrunk = make(name, 0.1, 4000).scaled_to(40)
+    for step in (0, 5, 13, 24, 33):
+        assert shrunk(step) == pytest.approx(make(name, 0.1, 4000)(step * 100), rel=0.05, abs=0.04)
 
 
 @law

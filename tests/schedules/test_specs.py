@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from surefoot.errors import RecipeError
-from surefoot.schedules import Cosine, Join, Step, Warmup, chain, from_json, join, make, names, warmup
+from surefoot.schedules import Cosine, Join, Step, Warmup, chain, from_json, join, make, names, replan, warmup
 
 PEAK, STEPS = 0.1, 60
 
@@ -177,6 +177,25 @@ def test_torch_is_not_imported() -> None:
 def test_a_warmup_wastes_no_update() -> None:
     assert make("warmup:linear:10", 1.0, 20)(0) == pytest.approx(1 / 11)
     assert make("warmup:linear:10:0.0", 1.0, 20)(0) == 0.0
+
+
+def test_shares_are_free_of_rounding_errors() -> None:
+    assert 0.07 * 100 > 7
+    assert make("step:0.07:0.5", 1.0, 100).lrs()[6:8] == [1.0, 0.5]
+    assert make("cosine-restarts:10:1.1", 1.0, 40)(21) == 1.0
+    assert 10 * 1.1 > 11
+
+
+def test_per_update_decays_end_as_low_in_a_shorter_run() -> None:
+    for spec in ("inverse-time:0.01", "exponential:0.999:1", "exponential-range:0.25:gamma=0.999:base_factor=0.0"):
+        long = make(spec, 1.0, 4000)
+        short = long.scaled_to(40)
+        assert short(39) == pytest.approx(long(3900), rel=0.03), spec
+
+
+def test_a_plan_that_is_prolonged_after_its_end_stays_at_its_last_rate() -> None:
+    plan = replan(make("linear", 0.1, 10), 20, 15)
+    assert plan.lrs()[10:] == [plan(9)] * 10
 
 
 def test_restarts_keep_their_proportions() -> None:

@@ -87,9 +87,14 @@ class Engine(Protocol):
         ...
 
 
-def unit_schedule(recipe: Recipe, horizon: int) -> Schedule:
-    """The recipe's schedule at peak 1 over `horizon` updates."""
-    return make(recipe.schedule, 1.0, horizon, **recipe.schedule_options)
+def unit_schedule(recipe: Recipe, horizon: int, per_epoch: float | None = None) -> Schedule:
+    """The recipe's schedule at peak 1 over `horizon` updates.
+
+    With `per_epoch`, updates per epoch, it is laid out for the recipe's own epochs and then scaled to `horizon`: a
+    warmup of 500 updates is as large a part of a short rung as of the whole training.
+    """
+    planned = horizon if per_epoch is None else max(1, round(recipe.epochs * per_epoch))
+    return make(recipe.schedule, 1.0, planned, **recipe.schedule_options).scaled_to(horizon)
 
 
 def val_groups(size: int) -> list[torch.Tensor]:
@@ -112,7 +117,7 @@ class Ledger:
         self.reason = [""] * count
         self.seconds = np.zeros(count)
         self._validations: list[Validation] = []
-        schedule = unit_schedule(recipes[0], horizon)
+        schedule = unit_schedule(recipes[0], horizon, steps_per_epoch)
         self._factor = np.array([schedule(step) for step in range(horizon)])
 
     @property

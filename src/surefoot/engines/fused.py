@@ -95,7 +95,7 @@ class Fused:
         self.done = 0
         self.ledger = Ledger(recipes, self.horizon, per_epoch, grad_norms=grad_norms)
         self._order = BatchOrder(task.train.size, first.batch_size, first.order_seed)
-        self._schedule = unit_schedule(first, self.horizon)
+        self._schedule = unit_schedule(first, self.horizon, per_epoch)
         self._form = fused_form(task, first) if form is None else form
         self._rule = make_rule(first.optimizer, _joined_options(recipes))
         self._peaks = torch.tensor([recipe.lr for recipe in recipes], dtype=torch.float64)

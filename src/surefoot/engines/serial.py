@@ -45,7 +45,7 @@ class Serial:
         self.done = 0
         self.ledger = Ledger(recipes, self.horizon, per_epoch, grad_norms=grad_norms)
         self._order = BatchOrder(task.train.size, first.batch_size, first.order_seed)
-        self._schedule = unit_schedule(first, self.horizon)
+        self._schedule = unit_schedule(first, self.horizon, per_epoch)
         self._models: dict[int, nn.Module] = {}
         self._optimizers: dict[int, torch.optim.Optimizer] = {}
         for place, recipe in enumerate(recipes):
