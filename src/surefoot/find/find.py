@@ -13,8 +13,11 @@ from surefoot.engines.batches import steps_of
 from surefoot.engines.optimizers import name_of
 from surefoot.errors import InputError, TaskError
 from surefoot.find.answer import Answer, divergence_rate, unknown
+from surefoot.find.folds import fold_tasks
+from surefoot.find.grid import grid, random
 from surefoot.find.progress import Watch
 from surefoot.find.race import race
+from surefoot.find.range_test import range_test
 from surefoot.find.search import Search
 from surefoot.records import Found, Provenance, Recipe
 from surefoot.tasks.task import Task
@@ -25,7 +28,7 @@ _DRAWN = 200
 """Points that are kept of each run for drawing."""
 
 Method = Callable[[Search, tuple[float, float] | None], Answer]
-METHODS: dict[str, Method] = {"race": race}
+METHODS: dict[str, Method] = {"race": race, "range-test": range_test, "grid": grid, "random": random}
 
 
 def find(
@@ -90,10 +93,11 @@ def find(
         accumulate=accumulate,
         seed=seed,
     )
-    del memory, workers, folds
+    del memory, workers
     started = time.perf_counter()
     steps = steps_of(recipe, task.train.size)[0]
-    search = Search([task], recipe, cost=cost, steps=steps, watch=watch)
+    tasks = [task] if folds is None else fold_tasks(task, folds, seed)
+    search = Search(tasks, recipe, cost=cost, steps=steps, watch=watch)
     try:
         answer = METHODS[method](search, lr_range)
     except KeyboardInterrupt:

@@ -1,30 +1,118 @@
-"""The race: many rates over a short horizon, fewer over longer ones, the best over the full training."""
+"""The race: many rates over a short horizon, fewer over longer ones, the best over the full training.
+
+The schedule is scaled to every horizon. Between two rungs the posterior of the response says which rates may still be
+best; the last word has the response over the full training, and the rate recommended is the one that is expected to
+lose least, so that a cliff of unknown place is kept away from.
+"""
 
 from __future__ import annotations
 
-import numpy as np
+import math
+from collections.abc import Sequence
 
+from surefoot.engines.engine import Validation
 from surefoot.find.answer import Answer, learned, unknown
-from surefoot.find.search import Search
+from surefoot.find.candidates import default_range, first_rates, spread_out
+from surefoot.find.plan import FIRST_GAP, Rung, rungs
+from surefoot.find.posterior import Posterior
+from surefoot.find.search import Search, Trial
+from surefoot.find.verdict import verdict
 
 __all__ = ["race"]
+
+_EXTENSIONS = 4
+"""How often the first rung may reach further."""
+_REACH = 3
+"""Rates of one extension."""
+_LOST = 0.7
+"""Share of the best improvement so far that a trial must have lost half-way to be retired."""
+_EARLIEST = 16
+"""Steps before which no trial is retired."""
+_LIMITS = (1e-10, 1e4)
 
 
 def race(search: Search, lr_range: tuple[float, float] | None) -> Answer:
     """Run the race within the budget of `search`."""
-    low, high = lr_range or (1e-6, 10.0)
-    lrs = np.geomspace(low, high, 15).tolist()
-    for number, share in enumerate((64, 16, 4, 1), 1):
-        horizon = max(1, search.horizon // share)
-        lrs = lrs[: search.left // horizon]
-        trials = [t for t in search.train(lrs, horizon, stage=f"rung {number} of 4") if learned(t, search.initial_loss)]
-        if not trials:
+    low, high = lr_range or default_range(search.recipe)
+    plan = rungs(search.left, search.horizon)
+    if search.left < 3 * plan[0].horizon:
+        least = math.ceil(len(first_rates(low, high, FIRST_GAP)) * plan[0].horizon)
+        return unknown(
+            f"`cost` allows {search.left} member-steps, too few to tell rates apart; "
+            f"raise it to at least {least * len(search.tasks) / search.steps:.2g}"
+        )
+    _scan(search, plan[0], low, high)
+    for number, rung in enumerate(plan[1:], 2):
+        if search.interrupted or not any(learned(one, search.initial_loss) for one in search.trials):
             break
-        best = min(trials, key=lambda one: one.loss)
-        lrs = [best.lr * factor for factor in (1.0, 0.5, 2.0, 0.25, 4.0)]
-    done = [trial for trial in search.trials if learned(trial, search.initial_loss)]
-    if not done:
-        return unknown("every rate diverged or learned nothing; try a wider `lr_range`")
-    top = max(trial.horizon for trial in done)
-    best = min((trial for trial in done if trial.horizon == top), key=lambda one: one.loss)
-    return Answer(best.lr, "lowest loss over the longest horizon", (best.lr / 2, best.lr * 2), best.loss)
+        kept = sum(one.count for one in plan[number:] if one.horizon == search.horizon) * search.horizon
+        _climb(search, rung, kept, f"rung {number} of {len(plan)}")
+    return verdict(search)
+
+
+def _scan(search: Search, rung: Rung, low: float, high: float) -> None:
+    """The first rung: the whole range, and further where the best is at its edge."""
+    lrs = first_rates(low, high, FIRST_GAP)
+    if len(lrs) * rung.horizon > search.left * 0.7:
+        count = max(3, int(search.left * 0.7) // rung.horizon)
+        lrs = first_rates(low, high, math.log10(high / low) / (count - 1))[:count]
+    gap = math.log10(lrs[1] / lrs[0])
+    trials = _train(search, lrs, rung.horizon, "rung 1, whole range")
+    for _ in range(_EXTENSIONS):
+        further = _beyond(trials, search.initial_loss, gap)
+        further = [lr for lr in further if _LIMITS[0] <= lr <= _LIMITS[1]]
+        if search.interrupted or not further or len(further) * rung.horizon > search.left // 2:
+            return
+        trials = sorted([*trials, *_train(search, further, rung.horizon, "rung 1, further")], key=lambda one: one.lr)
+
+
+def _beyond(trials: Sequence[Trial], initial_loss: float | None, gap: float) -> list[float]:
+    """Rates outside those tried, on the side where the best one is; none if it lies inside."""
+    good = [place for place, trial in enumerate(trials) if learned(trial, initial_loss)]
+    steps = [10 ** (gap * (number + 1)) for number in range(_REACH)]
+    below = [trials[0].lr / step for step in steps]
+    if not good:
+        return below
+    best = min(good, key=lambda place: trials[place].loss)
+    if best == 0:
+        return below
+    return [trials[-1].lr * step for step in steps] if best == len(trials) - 1 else []
+
+
+def _climb(search: Search, rung: Rung, kept: int, stage: str) -> None:
+    """A later rung: the rates that may be best, as many as are paid for when `kept` steps are set aside."""
+    count = min(rung.count, max(search.left - kept, 0) // rung.horizon)
+    if count < 1:
+        return
+    posterior = Posterior(search, also=rung.horizon)
+    places = spread_out(posterior.best_places(rung.horizon), count, rung.gap, posterior.low, posterior.high)
+    _train(search, [10**place for place in places], rung.horizon, stage)
+
+
+def _train(search: Search, lrs: Sequence[float], horizon: int, stage: str) -> list[Trial]:
+    half = horizon // 2
+    early = half >= _EARLIEST and len(lrs) > 1
+    return search.train(
+        lrs, horizon, stage=stage, validate_at=(0, half) if early else (0,), prune=_Dominated(search) if early else None
+    )
+
+
+class _Dominated:
+    """Retires trials that half-way have gained almost nothing of what the best has gained.
+
+    Half-way through a schedule the loss does not tell close rates apart: only hopeless ones are given up.
+    """
+
+    def __init__(self, search: Search) -> None:
+        self._search = search
+
+    def __call__(self, validation: Validation) -> dict[int, str]:
+        start, best = self._search.initial_loss, float(validation.loss.min())
+        if start is None or not best < start:
+            return {}
+        lost = (validation.loss - best) / (start - best)
+        return {
+            place: f"half-way it had lost {min(share, 9.99):.0%} of the improvement of the best rate"
+            for place, share in zip(validation.members, lost.tolist(), strict=True)
+            if share > _LOST
+        }

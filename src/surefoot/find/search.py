@@ -18,6 +18,7 @@ from surefoot.engines.engine import Validation
 from surefoot.engines.train import train_members
 from surefoot.find.progress import Progress, Row, Watch
 from surefoot.records import CurvePoint, Fate, Recipe, Run
+from surefoot.schedules import make, spec_of
 from surefoot.tasks.task import Task
 
 __all__ = ["Prune", "Search", "Trial"]
@@ -97,6 +98,10 @@ class Search:
         self.trials: list[Trial] = []
         self.interrupted = False
         self.initial_loss: float | None = None
+        """Mean validation loss before any update, over the folds."""
+        self.initial_groups: npt.NDArray[np.float64] = np.empty(0)
+        """The same for each part of the validation data."""
+        self._firsts: list[float] = []
         self._watch = watch
 
     @property
@@ -135,7 +140,7 @@ class Search:
             return []
         if len(lrs) * horizon > self.left:
             raise ValueError(f"{len(lrs)} trials of {horizon} steps exceed the {self.left} that are left")
-        base = self.recipe if recipe is None else recipe
+        base = self._scaled(horizon) if recipe is None else recipe
         chosen = [base.seed] * len(lrs) if seeds is None else list(seeds)
         recipes = [
             base.replace(lr=float(lr), seed=seed, data_seed=base.data_seed if seed == base.seed else seed)
@@ -155,6 +160,17 @@ class Search:
         ]
         self.trials += trials
         return trials
+
+    def _scaled(self, horizon: int) -> Recipe:
+        """The recipe with its schedule scaled to `horizon`: lengths in updates shrink with it."""
+        whole = make(self.recipe.schedule, 1.0, self.horizon, **self.recipe.schedule_options)
+        scaled = whole.scaled_to(horizon)
+        spec = spec_of(scaled)
+        if horizon == self.horizon or spec == spec_of(whole):
+            return self.recipe
+        return self.recipe.replace(
+            schedule=spec if whole.peak == 1.0 else f"{whole.peak!r}*{spec}", schedule_options={}
+        )
 
     def _fold(
         self,
@@ -176,8 +192,10 @@ class Search:
             for place, loss, parts in zip(validation.members, validation.loss, validation.groups, strict=True):
                 groups[place] = parts
                 rows[place] = dataclasses.replace(rows[place], loss=float(loss), steps=validation.step)
-                if validation.step == 0 and self.initial_loss is None:
-                    self.initial_loss = float(loss)
+            if validation.step == 0 and len(self._firsts) < len(self.tasks):
+                self._firsts.append(float(validation.loss[0]))
+                self.initial_groups = np.concatenate([self.initial_groups, validation.groups[0]])
+                self.initial_loss = float(np.mean(self._firsts))
             ended: dict[int, tuple[Fate, str]] = {}
             if prune is not None and 0 < validation.step < horizon:
                 ended = {place: ("retired", reason) for place, reason in prune(validation).items()}

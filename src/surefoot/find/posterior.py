@@ -1,0 +1,82 @@
+"""The posterior of a search: what its trials say about the response over the full training."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from surefoot.find.search import Search, Trial
+from surefoot.maths.response import Prior, Response, heights, share_of
+
+__all__ = ["Posterior", "halvings_of"]
+
+Floats = npt.NDArray[np.float64]
+
+_STEP = 0.04
+"""Decades between the rates at which the response is looked at."""
+_DRAWS = 500
+_RETIRED = 0.6
+"""Share of the improvement that a retired trial counts as having lost, at least."""
+
+
+def halvings_of(search: Search, horizon: int) -> float:
+    """Halvings of the full training that lead to `horizon`."""
+    return round(math.log2(search.horizon / horizon), 6)
+
+
+class Posterior:
+    """Response curves that agree with the trials of a search.
+
+    Args:
+        search: whose trials are used; those that were interrupted are not.
+        also: a horizon that was not tried yet, over which rates will be chosen.
+        prior: of the response.
+    """
+
+    def __init__(self, search: Search, *, also: int | None = None, prior: Prior | None = None) -> None:
+        self._search = search
+        self.trials = [one for one in search.trials if one.fate != "interrupted"]
+        self._start = search.initial_loss or 0.0
+        x = np.array([math.log10(one.lr) for one in self.trials])
+        halvings = np.array([halvings_of(search, one.horizon) for one in self.trials])
+        losses = np.array([_loss(one, self.trials, self._start) for one in self.trials])
+        height = heights(losses, halvings, self._start)
+        gains = {float(s): self._start - float(np.min(losses[halvings == s])) for s in np.unique(halvings)}
+        self.low, self.high = float(x.min()), float(x.max())
+        self.response = Response(
+            x,
+            halvings,
+            height,
+            gains=gains,
+            also=halvings_of(search, also) if also else 0.0,
+            prior=prior,
+        )
+        self._rng = np.random.default_rng(search.recipe.seed)
+
+    @property
+    def grid(self) -> Floats:
+        """log10 of the rates at which the response is looked at: all that were tried, and between."""
+        return np.linspace(self.low, self.high, max(2, round((self.high - self.low) / _STEP) + 1))
+
+    def best_places(self, horizon: int) -> Floats:
+        """log10 of the best rates over `horizon` and over the full training, in equal numbers, drawn."""
+        grid = self.grid[::2]
+        lengths = {halvings_of(self._search, horizon), 0.0}
+        drawn = [grid[self.response.draw(grid, s, _DRAWS // 4, self._rng).argmin(1)] for s in sorted(lengths)]
+        return np.concatenate(drawn)
+
+    def shares(self, count: int = _DRAWS) -> Floats:
+        """Share of the achievable improvement lost at every rate of the grid, [count, grid], drawn."""
+        lost = share_of(self.response.draw(self.grid, 0.0, count, self._rng))
+        result: Floats = np.minimum(lost - lost.min(1, keepdims=True), 1.0)
+        return result
+
+
+def _loss(trial: Trial, trials: Sequence[Trial], start: float) -> float:
+    if trial.fate != "retired":
+        return trial.loss
+    best = min(one.loss for one in trials if one.horizon == trial.horizon and one.fate == "finished")
+    return max(trial.loss, start - (1.0 - _RETIRED) * (start - best))

@@ -1,0 +1,148 @@
+"""The verdict: the recommended rate, its interval and the reasons, or why there is none."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from surefoot.find.answer import Answer, divergence_rate, learned, unknown
+from surefoot.find.posterior import Posterior, halvings_of
+from surefoot.find.search import Search, Trial
+from surefoot.maths.intervals import lowest_place_interval
+from surefoot.maths.response import Prior
+
+__all__ = ["verdict"]
+
+TAIL = 0.03
+NOISE = 0.01
+"""Share of the improvement by which the final loss varies from seed to seed, at least."""
+RESOLUTION = 0.2
+"""Decades between rates of a sweep that the interval is meant to hold the best of."""
+_FEWEST = 3
+"""Trials that learned, without which nothing is said."""
+_FLAT = 0.02
+"""A response that loses less than this share over all rates tried is flat."""
+_SURE = 2.0
+"""Standard errors by which the best trial must have improved on the loss at initialisation."""
+
+
+def verdict(search: Search, prior: Prior | None = None) -> Answer:
+    """What the trials of `search` say."""
+    start = search.initial_loss
+    done = [one for one in search.trials if one.fate != "interrupted"]
+    good = [one for one in done if learned(one, start)]
+    halted = ("the search was interrupted: this is what it had found",) if search.interrupted else ()
+    if search.interrupted and len(good) < _FEWEST:
+        return unknown("interrupted before rates could be told apart; run the search again to the end")
+    refusal = _refusal(search, done, good)
+    if refusal is not None:
+        return Answer(None, refusal, notes=halted)
+    posterior = Posterior(search, prior=prior)
+    grid, shares = posterior.grid, posterior.shares()
+    expected = shares.mean(0)
+    place = int(expected.argmin())
+    lr = float(10 ** grid[place])
+    rng = np.random.default_rng(search.recipe.seed)
+    low, high = lowest_place_interval(grid, shares, noise=NOISE, tail=TAIL, resolution=RESOLUTION, rng=rng)
+    low, high = min(low, float(grid[place])), max(high, float(grid[place]))
+    cliff = divergence_rate(search.trials, start)
+    edge = _edge(posterior, place, low, high, done, cliff)
+    if edge is not None:
+        return Answer(None, edge, notes=halted)
+    if float(np.median(shares, axis=0).max()) < _FLAT:
+        return Answer(
+            None,
+            f"the final loss hardly depends on the rate between {10**posterior.low:.2g} and {10**posterior.high:.2g}: "
+            "any of them will do, or widen `lr_range` to find where it matters",
+            notes=halted,
+        )
+    loss, how = _expected_loss(search, good, float(expected[place]))
+    return Answer(
+        lr,
+        _reason(search, lr, (10**low, 10**high), float(expected[place]), cliff, good),
+        interval=(float(10**low), float(10**high)),
+        expected_loss=loss,
+        notes=halted + how,
+    )
+
+
+def _refusal(search: Search, done: Sequence[Trial], good: Sequence[Trial]) -> str | None:
+    tried = f"{min(one.lr for one in done):.2g} to {max(one.lr for one in done):.2g}" if done else "none"
+    start = search.initial_loss
+    if start is None or not math.isfinite(start):
+        return f"the loss at initialisation is {start}, no finite number; check the data and the loss"
+    if not done:
+        return "no rate was tried to the end; raise `cost`"
+    if all(one.fate == "diverged" for one in done):
+        return (
+            f"training diverged at every rate tried, {tried}: give an `lr_range` that begins lower, clip gradients "
+            "with `clip`, or check the scale of inputs and loss"
+        )
+    if not good:
+        return (
+            f"no rate from {tried} lowered the validation loss of {start:.4g}: check that the loss falls with the "
+            "model's parameters, raise `cost` or `epochs`, or give another `lr_range`"
+        )
+    best = min(good, key=lambda one: one.loss)
+    if len(best.groups) > 1 and len(search.initial_groups) == len(best.groups):
+        gained = search.initial_groups - best.groups
+        error = float(np.std(gained, ddof=1)) / math.sqrt(len(gained))
+        if float(gained.mean()) < _SURE * error:
+            return (
+                f"no rate learns more than noise: from {tried} the validation loss fell by at most "
+                f"{gained.mean():.2g} ± {error:.1g}; raise `epochs`, give more validation data, or check the labels"
+            )
+    if len(good) < _FEWEST:
+        return f"only {len(good)} of {len(done)} rates from {tried} learned; give a lower `lr_range` or raise `cost`"
+    return None
+
+
+def _edge(
+    posterior: Posterior, place: int, low: float, high: float, done: Sequence[Trial], cliff: float | None
+) -> str | None:
+    last = len(posterior.grid) - 1
+    remedy = "give an `lr_range` that reaches further, or raise `cost`"
+    if place <= 1 and low <= posterior.low + 1e-9:
+        return f"the best rate lies at the lowest one tried, {10**posterior.low:.2g}, or below: {remedy}"
+    top = max(done, key=lambda one: one.lr)
+    if place >= last - 1 and cliff is None and top.fate != "diverged" and high >= posterior.high - 1e-9:
+        return f"the best rate lies at the highest one tried, {10**posterior.high:.2g}, or above: {remedy}"
+    return None
+
+
+def _expected_loss(search: Search, good: Sequence[Trial], lost: float) -> tuple[float, tuple[str, ...]]:
+    """Final loss at the recommended rate: from full trainings, else carried on from the longest two horizons."""
+    start = search.initial_loss or 0.0
+    best: dict[int, float] = {}
+    for one in good:
+        best[one.horizon] = min(one.loss, best.get(one.horizon, math.inf))
+    longest = max(best)
+    end = best[longest]
+    if longest == search.horizon:
+        return end + lost * (start - end), ()
+    shorter = [horizon for horizon in best if horizon < longest]
+    if shorter and end > 0:
+        before = max(shorter)
+        pace = math.log(best[before] / end) / (halvings_of(search, before) - halvings_of(search, longest))
+        # Losses level off: half the pace for what is left.
+        end *= math.exp(-0.5 * max(pace, 0.0) * halvings_of(search, longest))
+    note = f"the expected loss is carried on from trainings of {longest} of {search.horizon} steps"
+    return end + lost * (start - end), (note,)
+
+
+def _reason(
+    search: Search, lr: float, interval: tuple[float, float], lost: float, cliff: float | None, good: Sequence[Trial]
+) -> str:
+    longest = max(one.horizon for one in good)
+    count = sum(one.horizon == longest for one in search.trials)
+    rates = "rate was" if count == 1 else "rates were"
+    share = longest / search.horizon
+    length = "to the end" if longest == search.horizon else f"for {share:.0%} of the training"
+    wall = f"training diverges above {cliff:.2g}" if cliff is not None else "no rate tried diverged"
+    return (
+        f"{lr:.2g} is expected to lose {lost:.1%} of the achievable improvement; rates from {interval[0]:.2g} to "
+        f"{interval[1]:.2g} cannot be told from the best. {len(search.trials)} members were trained, and {count} "
+        f"{rates} trained {length}; {wall}."
+    )

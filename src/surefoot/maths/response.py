@@ -1,0 +1,271 @@
+"""The response: how the final loss depends on the log rate and on the length of the training, with its uncertainty.
+
+A *height* is a final loss made comparable between lengths of training: 0 at the lowest loss seen over that length,
+growing like the share of the improvement lost where that is small, and like its logarithm where it is large, so that
+diverged members do not drown the differences near the optimum. Lengths are counted in *halvings* of the full one.
+
+The prior: over each length heights form a *basin*, which falls to the optimum and rises again. What a basin does not
+describe is a Gaussian process around it, with noise of its own over each length. From one length to the next the
+lowest place *drifts* along the log rate, as a random walk. Nothing is fitted: places, slopes, drift and noise are
+averaged over a grid, weighted by prior and marginal likelihood (Rasmussen and Williams 2006, sections 2.2, 2.7 and
+5.2); the places over all lengths are summed over from the shortest length to the full one, as in a hidden Markov
+model (Rabiner 1989, section III.A).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import math
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["Prior", "Response", "basin", "heights", "share_of"]
+
+Floats = npt.NDArray[np.float64]
+Indices = npt.NDArray[np.int64]
+
+KNEE = 0.05
+"""Share of the improvement at which heights turn from linear to logarithmic."""
+WORST = 1.5
+"""Share lost that stands for anything worse, such as divergence."""
+CEILING = math.log1p(WORST / KNEE)
+"""The greatest height."""
+
+
+def heights(losses: Floats, halvings: Floats, initial_loss: float) -> Floats:
+    """Heights of final losses.
+
+    Args:
+        losses: [n]; infinite for members that diverged.
+        halvings: [n], log2 of the full length over the member's; losses of the same length are scaled together.
+        initial_loss: loss before training.
+
+    Lengths over which no member improved on `initial_loss` get the greatest height throughout.
+    """
+    result = np.full(len(losses), CEILING)
+    for length in np.unique(halvings):
+        here = halvings == length
+        best = float(np.min(losses[here]))
+        if not best < initial_loss:
+            continue
+        share = np.minimum((losses[here] - best) / (initial_loss - best), WORST)
+        result[here] = np.log1p(share / KNEE)
+    return result
+
+
+def share_of(height: Floats) -> Floats:
+    """The share of the improvement lost at a height: the inverse of the transformation in `heights`."""
+    result: Floats = KNEE * np.expm1(np.minimum(height, CEILING))
+    return result
+
+
+@dataclasses.dataclass(frozen=True)
+class Prior:
+    """What is held of responses before any is seen; every tuple is averaged over."""
+
+    left: tuple[float, ...] = (1.0, 2.0, 4.0)
+    """Slopes of the basin below the optimum, heights per decade."""
+    right: tuple[float, ...] = (1.5, 4.0, 10.0)
+    """Slopes above it."""
+    roundness: float = 0.4
+    """Height up to which the bottom is a parabola."""
+    steepening: tuple[float, ...] = (0.0, 0.2)
+    """How much steeper, as a share, the slopes are for each halving."""
+    drifts: tuple[float, ...] = (-0.05, 0.02, 0.09, 0.16, 0.23, 0.3)
+    """Decades that the optimum moves up for each halving."""
+    drift_mean: float = 0.12
+    drift_deviation: float = 0.1
+    jitter: float = 0.1
+    """Standard deviation of the drift over one halving; over more it grows with their square root."""
+    unsettled: float = 0.1
+    """Standard deviation of the drift for each doubling of the gain between two lengths."""
+    noise: tuple[float, ...] = (0.02, 0.06, 0.2, 0.6)
+    """Standard deviation of a height of 0 from seed to seed; it grows in proportion to 1 + height."""
+    amplitude: float = 0.15
+    """Standard deviation of the process around the basin."""
+    length_scale: tuple[float, ...] = (0.4, 1.0)
+    """Decades over which the process bends."""
+    offset: float = 0.2
+    """Standard deviation of the basin's lowest height over each length."""
+    spacing: float = 0.1
+    """Decades between the places that the optimum may have."""
+    margin: float = 1.0
+    """Decades beyond the tried rates where the optimum may lie."""
+
+
+def basin(away: Floats, left: Floats, right: Floats, roundness: float) -> Floats:
+    """Height of a basin `away` decades above its lowest place, with slopes `left` and `right`; at most `CEILING`."""
+    reach = np.where(away < 0, left * away, right * away)
+    rise = np.sqrt(reach**2 + roundness**2) - roundness
+    result: Floats = CEILING * -np.expm1(-rise / CEILING)
+    return result
+
+
+class Response:
+    """The posterior of a response.
+
+    Args:
+        x: [n] log10 of the rates.
+        halvings: [n].
+        height: [n], see `heights`.
+        gains: length in halvings to the improvement on the initial loss that was reached over it. Where training
+            longer still gains much, the optimum over the shorter length says less. None ignores this.
+        also: a length that was not seen, over which curves will be drawn.
+        prior: see `Prior`.
+    """
+
+    def __init__(
+        self,
+        x: Floats,
+        halvings: Floats,
+        height: Floats,
+        *,
+        gains: Mapping[float, float] | None = None,
+        also: float = 0.0,
+        prior: Prior | None = None,
+    ) -> None:
+        self.prior = p = prior or Prior()
+        x, halvings, height = (np.asarray(one, float) for one in (x, halvings, height))
+        low, high = float(x.min()) - p.margin, float(x.max()) + p.margin
+        self.places = np.linspace(low, high, math.ceil((high - low) / p.spacing) + 1)
+        self._shapes = np.array(list(itertools.product(p.left, p.right, p.steepening)))
+        self._kernels = list(itertools.product(p.noise, p.length_scale))
+        lengths = sorted({0.0, float(also), *halvings.tolist()}, reverse=True)
+        self._lengths = {
+            length: _Length(self, length, x[halvings == length], height[halvings == length]) for length in lengths
+        }
+        self._growth = _growth(lengths, gains or {})
+        self._weights = self._chain(lengths)
+
+    def _chain(self, lengths: list[float]) -> dict[float, Floats]:
+        """Weights [drifts, shapes, places] over each length, given what was seen over it and all longer halvings."""
+        p = self.prior
+        shape = (len(p.drifts), len(self._shapes), len(self.places))
+        weights: dict[float, Floats] = {}
+        log_weight = np.broadcast_to(
+            -0.5 * ((np.array(p.drifts) - p.drift_mean) / p.drift_deviation)[:, None, None] ** 2, shape
+        )
+        for place, length in enumerate(lengths):
+            if place:
+                top = log_weight.max()
+                moved = [
+                    np.exp(log_weight[number] - top) @ self._transition(drift, lengths[place - 1], length)
+                    for number, drift in enumerate(p.drifts)
+                ]
+                log_weight = np.log(np.maximum(np.stack(moved), 1e-300)) + top
+            log_weight = log_weight + self._lengths[length].evidence[None]
+            weight = np.exp(log_weight - log_weight.max())
+            weights[length] = weight / weight.sum()
+        return weights
+
+    def _transition(self, drift: float, shorter: float, longer: float) -> Floats:
+        """Chances [from, to] that the optimum goes from place to place when the training is so much longer."""
+        halvings = shorter - longer
+        spread = math.hypot(self.prior.jitter * math.sqrt(halvings), self.prior.unsettled * self._growth[longer])
+        away = self.places[None, :] - (self.places[:, None] - drift * halvings)
+        chance = np.exp(-0.5 * (away / spread) ** 2)
+        result: Floats = chance / np.maximum(chance.sum(1, keepdims=True), 1e-300)
+        return result
+
+    def basins(self, x: Floats, halvings: float) -> Floats:
+        """Heights of every basin, [len(x), shapes, places]."""
+        steeper = 1.0 + self._shapes[:, 2] * halvings
+        left, right = (self._shapes[:, 0] * steeper)[:, None], (self._shapes[:, 1] * steeper)[:, None]
+        away = (x[:, None] - self.places[None, :])[:, None, :]
+        return basin(away, left, right, self.prior.roundness)
+
+    def covariance(self, x: Floats, x2: Floats, scale: float) -> Floats:
+        """Of the process around the basin over one length, [len(x), len(x2)]."""
+        root5 = math.sqrt(5.0) * np.abs(x[:, None] - x2[None, :]) / scale
+        bend = (1.0 + root5 + root5**2 / 3.0) * np.exp(-root5)
+        result: Floats = self.prior.amplitude**2 * bend + self.prior.offset**2
+        return result
+
+    @property
+    def noise(self) -> float:
+        """Posterior mean of the standard deviation of a height of 0 from seed to seed, over the longest length seen."""
+        length = min(key for key, one in self._lengths.items() if len(one.x))
+        chance = np.einsum("dsp,ksp->k", self._weights[length], self._lengths[length].chances)
+        return float(chance @ np.array([noise for noise, _ in self._kernels]))
+
+    @property
+    def drift(self) -> float:
+        """Posterior mean of the drift, decades per halving."""
+        return float(self._weights[0.0].sum((1, 2)) @ np.array(self.prior.drifts))
+
+    def draw(self, x: Floats, halvings: float, count: int, rng: np.random.Generator) -> Floats:
+        """Curves drawn from the posterior: heights [count, len(x)], free of noise.
+
+        Args:
+            x: log10 of rates.
+            halvings: 0, or a length that was seen or named; then only it and shorter ones speak.
+            count: how many curves.
+            rng: draws them.
+        """
+        x = np.asarray(x, float)
+        weight, length = self._weights[halvings].sum(0), self._lengths[halvings]
+        chosen = rng.choice(weight.size, count, p=weight.ravel() / weight.sum())
+        shape, place = np.divmod(chosen, len(self.places))
+        chances = length.chances[:, shape, place]
+        kernel = (rng.random(count)[None, :] > np.cumsum(chances, 0)).sum(0).clip(max=len(self._kernels) - 1)
+        means = self.basins(x, halvings)
+        drawn = np.empty((count, len(x)))
+        for number in np.unique(kernel):
+            rows = np.flatnonzero(kernel == number)
+            which = (shape[rows], place[rows])
+            drawn[rows] = length.given(x, int(number), means[:, which[0], which[1]].T, which, rng)
+        return drawn
+
+
+def _growth(lengths: list[float], gains: Mapping[float, float]) -> dict[float, float]:
+    """Doublings of the gain on the way to each length from the one before; unseen ones go on as before."""
+    growth: dict[float, float] = {}
+    pace = 0.0
+    for before, length in itertools.pairwise(lengths):
+        first, second = gains.get(before, 0.0), gains.get(length, 0.0)
+        if first > 0 and second > 0:
+            growth[length] = max(0.0, math.log2(second / first))
+            pace = growth[length] / (before - length)
+        else:
+            growth[length] = pace * (before - length)
+    return growth
+
+
+class _Length:
+    """What was seen over one length of training, under every basin and kernel."""
+
+    def __init__(self, response: Response, halvings: float, x: Floats, height: Floats) -> None:
+        self.x, self._response = x, response
+        residual = height[:, None, None] - response.basins(x, halvings)
+        log_each, self._solved, self._factors = [], [], []
+        for noise, scale in response._kernels:
+            covariance = response.covariance(x, x, scale)
+            covariance[np.diag_indices_from(covariance)] += (noise * (1.0 + height)) ** 2 + 1e-6
+            factor = np.linalg.cholesky(covariance)
+            columns = residual.reshape(len(x), math.prod(residual.shape[1:]))
+            white = np.linalg.solve(factor, columns).reshape(residual.shape)
+            log_each.append(-0.5 * (white**2).sum(0) - np.log(np.diag(factor)).sum())
+            self._solved.append(white)
+            self._factors.append(factor)
+        log_all = np.stack(log_each)
+        top = log_all.max(0)
+        self.evidence: Floats = np.log(np.exp(log_all - top).mean(0)) + top
+        """Log marginal likelihood [shapes, places], averaged over kernels."""
+        self.chances: Floats = np.exp(log_all - top) / np.exp(log_all - top).sum(0)
+        """Posterior of the kernels, [kernels, shapes, places]."""
+
+    def given(
+        self, x: Floats, kernel: int, mean: Floats, which: tuple[Indices, Indices], rng: np.random.Generator
+    ) -> Floats:
+        """Draw a curve around each row of `mean`, given what was seen."""
+        scale = self._response._kernels[kernel][1]
+        reduced = np.linalg.solve(self._factors[kernel], self._response.covariance(self.x, x, scale))
+        covariance = self._response.covariance(x, x, scale) - reduced.T @ reduced
+        values, vectors = np.linalg.eigh(covariance)
+        root = vectors * np.sqrt(np.maximum(values, 0.0))
+        white = self._solved[kernel][:, which[0], which[1]]
+        result: Floats = mean + white.T @ reduced + rng.standard_normal(mean.shape) @ root.T
+        return result
