@@ -30,10 +30,12 @@ METHODS = ("race", "range-test", "grid", "random")
 @training_options
 @click.option("--cost", type=POSITIVE, default=3.0, show_default=True, help="Full trainings the search may spend.")
 @click.option("--method", type=click.Choice(METHODS), default="race", show_default=True, help="How rates are compared.")
-@click.option("--folds", type=click.IntRange(min=2), help="Cross-validate over this many folds of the training data.")
+@click.option(
+    "--folds", type=click.IntRange(min=2), metavar="K", help="Cross-validate over this many folds of the training data."
+)
 @click.option("--lr-range", type=RATES, help="Lowest and highest rate to begin with, such as 1e-4..1.")
 @click.option("--memory", type=MEMORY, help="Memory for members trained side by side, such as 4GB.")
-@click.option("--workers", type=click.IntRange(min=1), help="Processes for members trained one by one.")
+@click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Processes for members trained one by one.")
 @place_options
 @output_options
 @click.pass_context

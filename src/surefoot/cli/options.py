@@ -37,11 +37,16 @@ training_options = _all(
     click.option(
         "--epochs", type=POSITIVE, help="Length of the training in passes over the data.  [default: the task's, or 10]"
     ),
-    click.option("--batch-size", type=BATCH, help="Examples per step.  [default: the task's, or 64]"),
+    click.option("--batch-size", type=BATCH, metavar="N|full", help="Examples per step.  [default: the task's, or 64]"),
     click.option("--clip", type=POSITIVE, help="Largest gradient norm."),
-    click.option("--accumulate", type=click.IntRange(min=1), help="Batches averaged into one step.  [default: 1]"),
     click.option(
-        "--seed", type=click.IntRange(min=0, max=2**63 - 1), help="Seed of every random choice.  [default: 0]"
+        "--accumulate", type=click.IntRange(min=1), metavar="N", help="Batches averaged into one step.  [default: 1]"
+    ),
+    click.option(
+        "--seed",
+        type=click.IntRange(min=0, max=2**63 - 1),
+        metavar="N",
+        help="Seed of every random choice.  [default: 0]",
     ),
 )
 

@@ -13,6 +13,7 @@ import os
 from importlib import resources
 from pathlib import Path
 
+from surefoot.errors import InputError
 from surefoot.records import Found, Provenance, Recipe, Run, Sweep, write_text
 from surefoot.report.charts import Chart, Table, members_chart, response_chart, run_charts, runs_chart
 from surefoot.report.escaping import Markup, join, script_json, tag, text
@@ -128,7 +129,11 @@ def _table(table: Table) -> Markup:
 
 
 def _code(recipe: Recipe) -> Markup:
-    shown = snippets(recipe)
+    title = tag("h2", "The recipe as code")
+    try:
+        shown = snippets(recipe)
+    except InputError as error:
+        return tag("section", title, tag("p", f"This recipe cannot be written as code: {error}."))
     if not shown:
         return Markup("")
     parts = []
@@ -141,7 +146,7 @@ def _code(recipe: Recipe) -> Markup:
                 open="" if place == 0 else None)
         )  # fmt: skip
     said = "Paste it where make_model, loss_fn and train_set are yours."
-    return tag("section", tag("h2", "The recipe as code"), tag("p", said), *parts)
+    return tag("section", title, tag("p", said), *parts)
 
 
 def _origin(provenance: Provenance | None, notes: tuple[str, ...], seconds: float | None) -> Markup:

@@ -51,7 +51,7 @@ def _value(value: object) -> str:
 def headline(found: Found) -> str:
     """The answer in a few words."""
     if found.lr is None:
-        return "No rate can be recommended"
+        return f"No rate can be recommended for {found.task}"
     return f"Peak rate {rate(found.lr)}"
 
 
@@ -63,7 +63,7 @@ def recommendation(found: Found) -> list[str]:
 def rate_sentence(found: Found) -> str:
     """Which rate, and how sure; or that there is none, and why."""
     if found.lr is None:
-        return f"No rate can be recommended for {found.task}: {_ended(found.reason)}"
+        return _ended(found.reason[:1].upper() + found.reason[1:])
     peak = "rate" if found.recipe.schedule == "constant" else "peak rate"
     said = f"Train {found.task} at a {peak} of {rate(found.lr)}"
     if found.interval is None:

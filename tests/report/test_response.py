@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from surefoot.report.response import ceiling, levels, lr_range
+from surefoot.report.series import is_wide, smoothed, thinned_places
+
+
+def test_levels_come_longest_first_and_join_seeds(make_found):
+    top, short = levels(make_found())
+    assert (top.horizon, short.horizon) == (40, 10)
+    assert [place.lr for place in top.places] == [0.01, 0.1, 1.0]
+    middle = top.places[1]
+    assert middle.loss == pytest.approx(0.5)
+    assert middle.members == 2
+    assert middle.spread == pytest.approx(math.hypot(0.03, 0.04) / 2)
+
+
+def test_retired_and_diverged_places_are_told_apart(make_found):
+    short = levels(make_found())[1]
+    assert [place.retired for place in short.places] == [True, True, True, False, False, False]
+    assert [place.diverged for place in short.places] == [False] * 5 + [True]
+
+
+def test_ranges_hold_all_that_is_drawn(make_found):
+    found = make_found(divergence_lr=30.0)
+    assert lr_range(found) == (1e-4, 30.0)
+    low, high = ceiling(found)
+    assert low == 0.5
+    assert found.initial_loss <= high < 2 * found.initial_loss
+    assert lr_range(make_found(curve=(), status="unknown", divergence_lr=None)) is None
+    assert ceiling(make_found(curve=())) is None
+
+
+def test_smoothing_keeps_a_constant_and_passes_over_what_is_not_finite():
+    assert smoothed([3.0] * 50) == pytest.approx([3.0] * 50)
+    out = smoothed([1.0, math.inf, 1.0, math.nan, 1.0] * 10)
+    assert math.isinf(out[1])
+    assert math.isnan(out[3])
+    assert out[-1] == pytest.approx(1.0)
+
+
+def test_thinning_keeps_both_ends():
+    places = thinned_places(1000, 30)
+    assert len(places) == 30
+    assert (places[0], places[-1]) == (0, 999)
+    assert list(thinned_places(3, 30)) == [0, 1, 2]
+
+
+def test_only_a_wide_positive_range_asks_for_a_logarithmic_scale():
+    assert is_wide([0.1, 5.0, math.nan])
+    assert not is_wide([0.1, 1.0])
+    assert not is_wide([-1.0, 100.0])
+    assert not is_wide([])
