@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,15 +15,19 @@ from surefoot.cli.saved import load_record
 from surefoot.cli.task_argument import hints, open_task
 from surefoot.cli.train_lines import TrainLines
 from surefoot.cli.values import EARLY_STOP, POSITIVE
-from surefoot.errors import RecipeError
-from surefoot.records import Found, Provenance, Recipe, Run
+from surefoot.errors import InputError, RecipeError
+from surefoot.records import Found, Inspection, Provenance, Recipe, Run
 from surefoot.report.files import NAMES, files_of
 from surefoot.report.words import run_sentence
 
 if TYPE_CHECKING:
+    from surefoot.engines.inspection import Inspector
     from surefoot.tasks.task import Task
 
 __all__ = ["train"]
+
+INSPECTED = ("inspection.json", "inspection.png", "inspection-pictures.png")
+"""What ``--inspect`` adds to the folder of ``--out``."""
 
 
 @click.command()
@@ -30,7 +35,24 @@ __all__ = ["train"]
 @click.option("--recipe", "recipe_file", metavar="FILE", help="A recipe, or what `find` found, saved with --json.")
 @click.option("--lr", type=POSITIVE, help="Peak rate.")
 @training_options
-@click.option("--early-stop", type=EARLY_STOP, help="Stop after PATIENCE epochs in which validation did not improve.")
+@click.option(
+    "--dropout", type=click.FloatRange(0, 1, max_open=True), metavar="P", help="Share that the model's dropout drops."
+)
+@click.option(
+    "--label-smoothing",
+    type=click.FloatRange(0, 1, max_open=True),
+    metavar="S",
+    help="Smooth the labels of the cross-entropy, in training only.",
+)
+@click.option(
+    "--augment", multiple=True, metavar="NAME[:SIZE]", help="shift[:PIXELS] of images, noise[:SIZE]; repeatable."
+)
+@click.option(
+    "--early-stop", type=EARLY_STOP, help="Stop after PATIENCE epochs without improvement; keep the best weights."
+)
+@click.option("--save", metavar="DIR", help="Folder for checkpoints, and the weights at the end.")
+@click.option("--resume", metavar="DIR", help="Go on with the training that was saved there.")
+@click.option("--inspect", is_flag=True, help="Show weights, updates, gradients, dead units of every layer.")
 @place_options
 @output_options
 @click.pass_context
@@ -40,6 +62,9 @@ def train(
     spec: str,
     recipe_file: str | None,
     early_stop: tuple[int, float] | None,
+    save: str | None,
+    resume: str | None,
+    inspect: bool,
     json_to: str | None,
     out: str | None,
     quiet: bool,
@@ -50,31 +75,39 @@ def train(
     """Train a task once, and show losses, metrics, rate and gradient norm of every epoch.
 
     TASK is a built-in name (see `surefoot tasks`), path/to/file.py:name or package.module:name. What is given by
-    option overrides what the recipe says.
+    option overrides what the recipe says. Ctrl-C ends the training after the step it is at; with --save it can go on
+    from there, or from the last checkpoint after any other end.
 
-    Exit code 0: trained; 1: the training diverged; 2: bad input.
+    Exit code 0: trained; 1: the training diverged; 2: bad input; 130: interrupted.
     """
-    output = Output(json_to, out, NAMES["run"])
+    if save is not None and resume is not None:
+        raise InputError("`--save` and `--resume` are both given; a training that goes on is saved where it was")
+    output = Output(json_to, out, [*NAMES["run"], *(INSPECTED if inspect else ())])
     saved = None if recipe_file is None else load_record(recipe_file, Found, Recipe)
     console = progress_console(quiet=quiet)
     results = result_console(err=output.to_stdout)
     with TrainLines(console, None if quiet else results, spec) as lines:
         task = open_task(spec, device=device, data=data, progress=lines.download)
-        recipe = _recipe(saved, given, spec, task)
-        run = _trained(task, recipe, early_stop, lines)
+        recipe = _recipe(saved, given, spec, task, resume)
+        run, seen = _trained(task, recipe, lines, early_stop=early_stop, save=save, resume=resume, inspect=inspect)
+    recipe = run.recipe or recipe
     seeds = {"seed": recipe.seed, "data_seed": recipe.order_seed}
     origin = Provenance.here(seeds=seeds, device=str(task.device), data=task.checksum(), command=command_line(ctx))
-    run = dataclasses.replace(run, task=task.name, notes=(*run.notes, *task.notes), provenance=origin)
-    _answer(run, output, quiet=quiet)
+    run = dataclasses.replace(run, task=task.name, provenance=origin)
+    _answer(run, seen, output, quiet=quiet)
     if run.fate == "interrupted":
+        if save is not None or resume is not None:
+            click.echo(f"surefoot: go on with `surefoot train {spec} --resume {save or resume}`", err=True)
         raise KeyboardInterrupt
     ctx.exit(1 if run.fate == "diverged" else 0)
 
 
-def _recipe(saved: object, given: dict[str, Any], spec: str, task: Task) -> Recipe:
-    """The recipe of the file with what was given by option, or one from options and the task's hints."""
+def _recipe(saved: object, given: dict[str, Any], spec: str, task: Task, resume: str | None) -> Recipe:
+    """The recipe of the file or checkpoint with what was given by option, or one from options and the task's hints."""
     options = optimizer_options(given.pop("momentum"), given.pop("weight_decay"), given.pop("betas"), given.pop("more"))
     schedule_options = dict(given.pop("schedule_more"))
+    augment = list(given.pop("augment"))
+    asked = {"augment": augment or None} | {name: given.pop(name) for name in ("label_smoothing", "dropout")}
     changes = {name: value for name, value in given.items() if value is not None}
     if isinstance(saved, Found):
         if saved.lr is None and "lr" not in changes:
@@ -82,6 +115,10 @@ def _recipe(saved: object, given: dict[str, Any], spec: str, task: Task) -> Reci
         base = saved.recipe
     elif isinstance(saved, Recipe):
         base = saved
+    elif resume is not None:
+        from surefoot.engines.resuming import resumed
+
+        base = resumed(task, None, None, resume).recipe
     else:
         epochs, batch_size = hints(spec, task)
         base = Recipe(epochs=epochs, batch_size=batch_size)
@@ -89,58 +126,82 @@ def _recipe(saved: object, given: dict[str, Any], spec: str, task: Task) -> Reci
     kept = base.options if changes.get("optimizer", base.optimizer) == base.optimizer else {}
     kept_schedule = base.schedule_options if changes.get("schedule", base.schedule) == base.schedule else {}
     recipe = base.replace(
-        **changes, options={**kept, **options}, schedule_options={**kept_schedule, **schedule_options}
+        **changes,
+        options={**kept, **options},
+        schedule_options={**kept_schedule, **schedule_options},
+        changes={**base.changes, **{name: value for name, value in asked.items() if value is not None}},
     )
     if recipe.lr is None:
         raise RecipeError("no rate is given: find one with `surefoot find`, or give --lr or --recipe")
     return recipe
 
 
-def _trained(task: Task, recipe: Recipe, early_stop: tuple[int, float] | None, lines: TrainLines) -> Run:
-    from surefoot.engines.batches import steps_of
+def _trained(
+    task: Task,
+    recipe: Recipe,
+    lines: TrainLines,
+    *,
+    early_stop: tuple[int, float] | None,
+    save: str | None,
+    resume: str | None,
+    inspect: bool,
+) -> tuple[Run, Inspector | None]:
     from surefoot.engines.early_stopping import EarlyStop
+    from surefoot.engines.inspection import Inspector
     from surefoot.engines.optimizers import name_of
-    from surefoot.engines.serial import Serial
-    from surefoot.engines.train import train_members
+    from surefoot.engines.training import Training
+    from surefoot.tasks.checking import check_task
 
     recipe = recipe.replace(optimizer=name_of(recipe.optimizer))
     stop = None if early_stop is None else EarlyStop(*early_stop)
-    total, per_epoch = steps_of(recipe, task.train.size)
-    engines: list[Serial] = []
-
-    def make_engine(task: Task, recipes: Any) -> Serial:
-        engines.append(Serial(task, recipes, horizon=total, grad_norms=True))
-        return engines[-1]
-
-    def monitor(validation: Any) -> Any:
-        lines.validated(engines[-1].runs()[0])
-        return {} if stop is None else stop(validation)
-
-    epochs = [round(epoch * per_epoch) for epoch in range(int(recipe.epochs) + 1)]
-    lines.begin(total, per_epoch, recipe)
-    return train_members(
+    seen = Inspector() if inspect else None
+    notes = check_task(task, recipe)
+    training = Training(
         task,
-        [recipe],
-        validate_at=[step for step in epochs if step <= total],
-        monitor=monitor,
+        recipe,
+        watch=lines.validated,
         tick=lambda steps, _: lines.advance(steps),
-        make_engine=make_engine,
-    )[0]
+        early_stop=stop,
+        save=save,
+        resume=resume,
+        inspector=seen,
+    )
+    lines.begin(training.horizon, training.recipe, done=training.done)
+    run = training.run()
+    return dataclasses.replace(run, notes=(*run.notes, *training.task.notes, *notes)), seen
 
 
-def _answer(run: Run, output: Output, *, quiet: bool) -> None:
+def _answer(run: Run, seen: Inspector | None, output: Output, *, quiet: bool) -> None:
     """Write and print the result; whatever cannot be written, the rest is."""
+    inspection = None if seen is None else seen.record()
     failure: PartlyWrittenError | None = None
     try:
-        written = output.write(run, files_of(run))
+        written = output.write(run, {**files_of(run), **({} if inspection is None else _files(inspection))})
     except PartlyWrittenError as error:
         failure, written = error, error.written
     if output.to_stdout:
         click.echo(run.dumps(), nl=False)
     if not quiet:
         console = result_console(err=output.to_stdout)
+        if inspection is not None:
+            from surefoot.report.train_inspection import inspection_tables
+
+            for table in inspection_tables(inspection):
+                console.print(table)
         console.print(run_sentence(run), markup=False)
+        if run.fate == "finished" and run.reason:
+            console.print(run.reason[0].upper() + run.reason[1:] + ".", markup=False)
         if written:
             console.print("wrote " + ", ".join(str(path) for path in written), markup=False, soft_wrap=True)
     if failure is not None:
         raise failure
+
+
+def _files(inspection: Inspection) -> dict[str, Any]:
+    from surefoot.report.train_inspection import inspection_figure, pictures_figure
+
+    return {
+        INSPECTED[0]: inspection.save,
+        INSPECTED[1]: partial(inspection_figure, inspection),
+        INSPECTED[2]: partial(pictures_figure, inspection),
+    }

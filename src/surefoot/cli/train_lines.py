@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from surefoot.records import Recipe, Run
+from surefoot.records import Recipe
 from surefoot.report.numbers import brief, rate
 from surefoot.report.words import recipe_phrase
+
+if TYPE_CHECKING:
+    from surefoot.engines.logbook import Epoch
 
 __all__ = ["TrainLines"]
 
@@ -33,7 +35,7 @@ class TrainLines:
         self._lines, self._title = lines, title
         self._bar: Progress | None = None
         self._task: TaskID | None = None
-        self._every, self._total, self._per_epoch, self._seen = 1, 0, 1.0, 0
+        self._every, self._headed = 1, False
         if bar is not None:
             columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
             # No thread of its own: data loaders may start processes, and threads do not survive that.
@@ -60,14 +62,15 @@ class TrainLines:
             self._bar.update(self._task, description=f"downloading {name}", completed=done, total=total)
             self._bar.refresh()
 
-    def begin(self, total: int, per_epoch: float, recipe: Recipe) -> None:
-        """Print the heading of a training of `total` steps."""
-        self._total, self._per_epoch = total, per_epoch
+    def begin(self, total: int, recipe: Recipe, *, done: int = 0) -> None:
+        """Print the heading of a training of `total` steps, of which `done` were made before."""
         self._every = max(1, math.ceil(recipe.epochs / _LINES))
         if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, description=self._title, completed=0, total=total)
+            self._bar.update(self._task, description=self._title, completed=done, total=total)
         self._print(f"{self._title} at {'rate' if recipe.schedule == 'constant' else 'peak rate'} {rate(recipe.lr)}: "
                     f"{recipe_phrase(recipe)}")  # fmt: skip
+        if done:
+            self._print(f"goes on at step {done} of {total}")
 
     def advance(self, steps: int) -> None:
         """Move the bar by `steps`."""
@@ -75,26 +78,31 @@ class TrainLines:
             self._bar.advance(self._task, steps)
             self._bar.refresh()
 
-    def validated(self, run: Run) -> None:
-        """Print the line of the epoch that has just been validated."""
-        done = int(run.val_step[-1])
-        epoch = done / self._per_epoch
-        if len(run.val_step) == 1:
-            names = "".join(f"{name.replace('_', ' '):>14.14}" for name in run.val_metrics)
-            self._print(f"{'epoch':>6}{'loss':>11}{'val loss':>11}{names}{'rate':>12}{'grad norm':>12}")
-        if round(epoch) % self._every and done < self._total:
+    def validated(self, epoch: Epoch) -> None:
+        """Print the line of an epoch that has just been validated."""
+        number = epoch.epoch
+        if self._lines is None or (round(number) % self._every and epoch.step < epoch.steps):
             return
-        since, self._seen = self._seen, done
-        loss, norm, lr = math.nan, math.nan, math.nan
-        if done > since:
-            loss = float(np.mean(run.loss[since:done]))
-            norm = float(np.median(run.grad_norm[since:done]))
-            lr = float(run.lr[done - 1])
-        cells = [f"{brief(loss):>11}", f"{brief(float(run.val_loss[-1])):>11}"]
-        cells += [f"{brief(float(values[-1])):>14}" for values in run.val_metrics.values()]
-        shown = f"{epoch:.0f}" if abs(epoch - round(epoch)) < 0.05 else f"{epoch:.1f}"
-        self._print(f"{shown:>6}{''.join(cells)}{rate(lr):>12}{brief(norm, 3):>12}")
+        shown = [(name, epoch.train_metrics.get(name), value) for name, value in epoch.metrics.items()]
+        if not self._headed:
+            names = "".join(
+                (f"{_short(name):>14.14}" if trained is not None else "") + f"{'val ' + _short(name):>14.14}"
+                for name, trained, _ in shown
+            )
+            self._print(f"{'epoch':>6}{'loss':>11}{'val loss':>11}{names}{'rate':>12}{'grad norm':>12}")
+            self._headed = True
+        cells = [f"{brief(epoch.loss):>11}", f"{brief(epoch.val_loss):>11}"]
+        for _, trained, value in shown:
+            cells += [f"{brief(one):>14}" for one in (trained, value) if one is not None]
+        written = f"{number:.0f}" if abs(number - round(number)) < 0.05 else f"{number:.1f}"
+        best = "  best" if epoch.step and epoch.best_epoch == number else ""
+        self._print(f"{written:>6}{''.join(cells)}{rate(epoch.lr):>12}{brief(epoch.grad_norm, 3):>12}{best}")
 
     def _print(self, line: str) -> None:
         if self._lines is not None:
             self._lines.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _short(name: str) -> str:
+    """A metric's name in a heading."""
+    return {"mean_absolute_error": "abs error"}.get(name, name.replace("_", " "))
