@@ -230,13 +230,15 @@ def measure(case: Case, seconds: float, repeats: int) -> dict[str, Any]:
     loads: list[float] = []
     try:
         engine.advance(2)
+        guess = min(value for key, value in found.seconds.items() if key.startswith(("fused", "serial")))
+        steps = max(1, round(0.1 / (guess * case.members / found.processes)))  # the pace of `train_members`
         for _ in range(repeats):
             loads.append(os.getloadavg()[0])
             threads.append(timed(stock_step(case, x, y), seconds))
             processes.append(over_processes(lambda: stock_step(case, x, y), seconds))
             before, done = time.perf_counter(), engine.done
             while time.perf_counter() - before < seconds:
-                engine.advance(32 if case.members * processes[0] < 0.05 else 4)
+                engine.advance(steps)
             fused.append((time.perf_counter() - before) / (engine.done - done) / case.members)
     finally:
         engine.retire(engine.alive, "retired", "measured")

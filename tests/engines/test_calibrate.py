@@ -72,7 +72,7 @@ def test_the_faster_way_is_taken(measured):
     measured.update({"serial": 1e-4, "other": 1e-3})
     found = arrange(make_task(), recipes(8), 1000)
     assert (found.form, found.processes) == (None, 2)
-    assert "10.0 times as fast" in found.reason
+    assert "0.10 times as fast" in found.reason
 
 
 def test_the_width_climbs_while_it_pays(measured, monkeypatch):

@@ -35,6 +35,17 @@ class Residual(nn.Module):
         return self.last(torch.flatten(self.pool(h), 1))
 
 
+class Branches(nn.Module):
+    """Two activations whose derivatives are taken in place, of one sum."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second, self.last = nn.Linear(5, 6), nn.Linear(5, 6), nn.Linear(6, CLASSES)
+
+    def forward(self, x):
+        return self.last(F.relu(self.first(x)) + torch.tanh(self.second(x)))
+
+
 class Functional(nn.Module):
     """Shapes, dropout and softmax as functions and methods; a gate; a sum with a shared value."""
 
@@ -104,6 +115,7 @@ STACKED = {
     "batch norm first": (sequence(lambda: nn.BatchNorm1d(5), lambda: nn.Linear(5, CLASSES)), FLAT),
     "layer norm, dropout": (mlp_with(lambda: nn.LayerNorm(8), lambda: nn.Dropout(0.4)), FLAT),
     "dropout first": (sequence(lambda: nn.Dropout(0.4), lambda: nn.Linear(5, CLASSES)), FLAT),
+    "branches": (Branches, FLAT),
     "functional": (Functional, FLAT),
     "words": (Words, (N, 3)),
     "pooled cnn": (

@@ -35,8 +35,10 @@ POOL_FROM = 0.4
 """Seconds of work from which forking workers pays."""
 _SHARE, _MOST = 0.05, 0.6
 """Calibration takes at most this share of the work, and this many seconds, beside one measurement of each way."""
-_STEPS = 3
-"""Steps of which the fastest counts."""
+_STEPS, _MOST_STEPS, _ENOUGH = 3, 20, 0.03
+"""Steps of which the fastest counts: from the first number, up to the second until so many seconds have passed."""
+_GAIN = 0.95
+"""Members are fused where that takes less than this share of the time one by one: measurements have noise."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,13 +76,16 @@ class _Calibration:
     def measure(self, key: str, engine: Engine, members: int) -> float:
         """Seconds of one member-step of `engine`: the fastest of a few steps after the first."""
         started = time.perf_counter()
+        # With one thread its own processor time counts, which other work on the machine does not stretch.
+        clock = time.perf_counter if torch.get_num_threads() > 1 else time.thread_time
         best = math.inf
-        for step in range(1 + _STEPS):
-            before = time.perf_counter()
+        for step in range(1 + _MOST_STEPS):
+            before = clock()
             engine.advance(1)
-            took = (time.perf_counter() - before) / members
+            took = (clock() - before) / members
             best = min(best, took) if step else took  # the first step also makes room
-            if time.perf_counter() - started > _MOST / 3:
+            spent = time.perf_counter() - started
+            if spent > _MOST / 3 or engine.done == engine.horizon or (step >= _STEPS and spent > _ENOUGH):
                 break
         engine.close()
         self.spent += time.perf_counter() - started
@@ -92,7 +97,7 @@ class _Calibration:
         key = f"serial, {threads} threads" if threads > 1 else "serial"
         if key in self.seconds:
             return self.seconds[key]
-        return self.measure(key, Serial(task, recipes[:1], horizon=max(horizon, 1 + _STEPS)), 1)
+        return self.measure(key, Serial(task, recipes[:1], horizon=max(horizon, 1 + _MOST_STEPS)), 1)
 
 
 _KNOWN: weakref.WeakKeyDictionary[Task, dict[str, _Calibration]] = weakref.WeakKeyDictionary()
@@ -143,11 +148,11 @@ def arrange(
         if threaded < min(fused, serial) / workers:
             why = f"one by one with {threads} threads each is fastest"
             return Arrangement(None, 1, 1, threads, why, dict(known.seconds))
-    if fused < serial:
+    if fused < _GAIN * serial:
         name = type(known.form).__name__.removesuffix("Form").lower()
         why = f"{name}, {width} at once: {serial / fused:.1f} times as fast as one by one"
         return Arrangement(known.form, width, workers, 1, why, dict(known.seconds))
-    why = known.refused or f"one by one is {fused / serial:.1f} times as fast as {width} at once"
+    why = known.refused or f"{width} at once: {serial / fused:.2f} times as fast as one by one, which is too little"
     return Arrangement(None, 1, workers, 1, why, dict(known.seconds))
 
 
@@ -210,7 +215,7 @@ def _best_width(
             return math.inf
         some = [recipes[place % len(recipes)] for place in range(width)]
         try:
-            engine = Fused(task, some, form=known.form, width=width, horizon=max(horizon, 1 + _STEPS))
+            engine = Fused(task, some, form=known.form, width=width, horizon=max(horizon, 1 + _MOST_STEPS))
             return known.measure(key, engine, width)
         except Unsupported as reason:
             known.form, known.refused = None, str(reason)
