@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import math
 
 import numpy as np
@@ -137,6 +138,15 @@ def test_measuring_is_brief_and_once_per_kind_of_recipe(monkeypatch):
     assert any(key.startswith("fused") for key in first.seconds)
     monkeypatch.setattr(calibrate._Calibration, "measure", lambda *_: pytest.fail("measured again"))
     assert arrange(task, some, 50).seconds == first.seconds
+
+
+def test_what_was_measured_is_forgotten_with_the_task():
+    task = make_task()
+    arrange(task, recipes(6), 50)
+    known = len(calibrate._KNOWN)
+    del task
+    gc.collect()
+    assert len(calibrate._KNOWN) < known
 
 
 def test_chosen_engines_train_like_the_serial_one():

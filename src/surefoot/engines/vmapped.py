@@ -8,6 +8,7 @@ members with different seeds are placed apart when the module draws any.
 from __future__ import annotations
 
 import contextlib
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -36,12 +37,20 @@ class VmappedForm:
             raise Unsupported("the parameters are of several types")
         if any(not p.requires_grad for p in template.parameters()):
             raise Unsupported("some parameters are frozen")
-        self.task, self.template = task, template
+        self._task_ref = weakref.ref(task)  # forms are remembered per task, which must not keep the task alive
+        self.template = template
         self.device = task.device
         self.layout = Layout({n: tuple(p.shape) for n, p in template.named_parameters()}, kinds.pop())
         self.buffers = {name: buffer.detach().clone() for name, buffer in template.named_buffers()}
         self.one_seed = True
         self._try(batch)
+
+    @property
+    def task(self) -> Task:
+        """What is trained."""
+        task = self._task_ref()
+        assert task is not None, "a form is used by engines, which hold its task"
+        return task
 
     def _try(self, batch: Any) -> None:
         """Two equal members must behave as the single model does."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import weakref
 from collections.abc import Sequence
 from typing import Any
 
@@ -54,7 +55,7 @@ class StackedForm:
         kinds = {p.dtype for p in template.parameters()}
         if len(kinds) != 1 or not kinds <= {torch.float32, torch.float64}:
             raise Unsupported("the parameters are not all float32 or all float64")
-        self._task = task
+        self._task_ref = weakref.ref(task)  # forms are remembered per task, which must not keep the task alive
         self.train_plan = make_plan(template, args)
         modes = [(module, module.training) for module in template.modules()]
         template.eval()
@@ -66,6 +67,12 @@ class StackedForm:
         self.layout = Layout({n: tuple(p.shape) for n, p in template.named_parameters()}, kinds.pop())
         self.buffers = {name: buffer.detach().clone() for name, buffer in template.named_buffers()}
         self.loss = stacked_loss(task.loss)
+
+    @property
+    def _task(self) -> Task:
+        task = self._task_ref()
+        assert task is not None, "a form is used by engines, which hold its task"
+        return task
 
     def prepare(self, batch: Any) -> _Batch:
         """Arguments batch last, once for all members."""
