@@ -44,14 +44,22 @@ def metric_at(step: int) -> float | None:
     return None if step % 2 else [1.0, 0.8, 0.7, 3.0, 0.9, 0.6, 0.6, 0.6, 0.6, 0.6, 0.6, 0.6][step // 2]
 
 
+def after_update(scheduler: Any, step: int) -> None:
+    """One update, and a validation at every second one."""
+    scheduler.optimizer.step()
+    scheduler.step()
+    metric = metric_at(step)
+    if metric is not None:
+        scheduler.step(metric)
+
+
 def followed(scheduler: Any, first: int, last: int) -> list[tuple[float, float]]:
     """Rate and momentum of the updates from `first` to `last`."""
     seen = []
     for step in range(first, last):
         group = scheduler.optimizer.param_groups[0]
         seen.append((float(group["lr"]), float(group["momentum"])))
-        scheduler.optimizer.step()
-        scheduler.step(metric_at(step))
+        after_update(scheduler, step)
     return seen
 
 
@@ -63,7 +71,9 @@ def test_the_rates_and_momenta_are_those_of_the_schedule(spec: str) -> None:
         state, rates = schedule.start(), []
         for step in range(STEPS):
             rates.append(schedule.rate(state))
-            state, _ = schedule.next(state, metric_at(step))
+            state, _ = schedule.next(state)
+            metric = metric_at(step)
+            state = state if metric is None else schedule.tell(state, metric)
         assert [rate for rate, _ in seen] == rates
         assert len(set(rates)) > 2
     else:
@@ -91,7 +101,8 @@ def test_resuming_at_any_step_is_exact(spec: str, optimizer_first: bool) -> None
         resumed.load_state_dict(saved)
         if not optimizer_first:
             optimizer.load_state_dict(saved_optimizer)
-        assert resumed.last_epoch == at
+        assert resumed.last_epoch == scheduler.last_epoch
+        assert resumed.last_epoch == at or spec.startswith("greedy")
         assert before + followed(resumed, at, STEPS) == whole
 
 
@@ -168,8 +179,7 @@ def test_a_group_added_later_is_scaled_as_the_others_were() -> None:
 def test_a_changed_horizon_is_announced_and_planned_from_the_present_rate(spec: str, longer: int) -> None:
     scheduler = make(spec, 0.1, 100).torch(sgd())
     for step in range(40):
-        scheduler.optimizer.step()
-        scheduler.step(metric_at(step % 20))
+        after_update(scheduler, step % 20)
     present = scheduler.get_last_lr()
     resumed = make(spec, 0.1, longer).torch(sgd())
     with pytest.warns(UserWarning, match=f"planned for 100 updates and is now for {longer}; after 40 of them"):
@@ -229,6 +239,16 @@ def test_a_plateau_has_no_horizon_to_change() -> None:
         resumed.load_state_dict(scheduler.state_dict())
     assert resumed.get_last_lr() == scheduler.get_last_lr()
     assert resumed.get_last_lr()[0] < 0.0011
+
+
+def test_a_metric_is_no_update() -> None:
+    scheduler = make("warmup:linear:4+plateau", 0.1, 10).torch(sgd())
+    scheduler.step()
+    scheduler.step(1.0)
+    assert scheduler.last_epoch == 1
+    alone = make("plateau", 0.1, 10).torch(sgd())
+    alone.step(1.0)
+    assert alone.last_epoch == 1  # as torch's plateau counts
 
 
 def test_momentum_is_cycled_where_the_optimizer_has_one() -> None:

@@ -1,8 +1,8 @@
 """A schedule as a torch scheduler: drop-in where a `torch.optim.lr_scheduler` is expected.
 
 ``scheduler = schedule.torch(optimizer)``, then ``scheduler.step()`` after every update. A schedule that follows a
-metric is told it: ``scheduler.step(val_loss)``. The rate is always computed from the number of updates made, never from
-the rate before, so that resuming at any step is exact.
+metric is told it besides: ``scheduler.step(val_loss)`` after every validation. The rate is always computed from the
+number of updates made, never from the rate before, so that resuming at any step is exact.
 """
 
 from __future__ import annotations
@@ -74,10 +74,13 @@ class TorchSchedule(LRScheduler):
         return self.state.step
 
     def step(self, metric: Any = None) -> None:
-        """Count one update and set the rates of the next.
+        """Count one update and set the rates of the next; or tell the schedule a metric, and count nothing.
+
+        So ``step()`` comes after every update, and ``step(val_loss)`` besides, after every validation. A schedule that
+        only follows a metric has no other clock, and counts its metrics.
 
         Args:
-            metric: a new value of what the schedule follows, as a number or a tensor of one; None when there is none.
+            metric: a new value of what the schedule follows, as a number or a tensor of one; None after an update.
 
         Raises:
             RecipeError: a metric that is no number.
@@ -86,8 +89,11 @@ class TorchSchedule(LRScheduler):
             value = None if metric is None else float(metric)
         except (TypeError, ValueError, RuntimeError):
             raise RecipeError(f"`metric` is {type(metric).__name__}; give one number, such as the loss") from None
-        self.state, _ = self.schedule.next(self.state, value)
-        self._step_count += 1
+        if value is not None:
+            self.state = self.schedule.tell(self.state, value)
+        if value is None or isinstance(self.state.memory, PlateauMemory | GreedyMemory):
+            self.state, _ = self.schedule.next(self.state)
+            self._step_count += 1
         self._apply()
 
     def get_last_lr(self) -> list[float]:  # type: ignore[override]

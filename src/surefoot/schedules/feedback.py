@@ -2,8 +2,8 @@
 
 ``state = plateau.start()``, then ``state, rate = plateau.next(state, metric)`` after every validation. States are
 values: keep one, go back to it, compare two. A feedback schedule has no rate by step alone, and can be a part of any
-composed schedule: ``make("warmup:linear:500+plateau", ...)`` warms up, then follows the metric. There `next` is called
-after every update, and given the metric when there is a new one.
+composed schedule: ``make("warmup:linear:500+plateau", ...)`` warms up, then follows the metric. There ``next(state)``
+counts an update, and ``tell(state, metric)`` gives the state a metric between two of them.
 """
 
 from __future__ import annotations

@@ -100,11 +100,14 @@ class Schedule:
             state: from `start` or an earlier `next`; it is not changed.
             metric: a new measurement of the metric, if there is one; NaN counts as no improvement.
         """
-        memory = state.memory
         if metric is not None:
-            memory = self.watched(memory, min(state.step, self.steps - 1), float(metric))
-        after = State(state.step + 1, memory)
+            state = self.tell(state, metric)
+        after = State(state.step + 1, state.memory)
         return after, self.rate(after)
+
+    def tell(self, state: State, metric: float) -> State:
+        """The state after a measurement between two updates; `next` counts updates, `tell` does not."""
+        return State(state.step, self.watched(state.memory, min(state.step, self.steps - 1), float(metric)))
 
     def rate(self, state: State) -> float:
         """The rate of the update to come in `state`."""
