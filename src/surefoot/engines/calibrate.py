@@ -227,7 +227,7 @@ def _best_width(
         while known.form is not None:
             width = max(1, min(most, round(width * factor)))
             found = seconds(width) if width != best else math.inf
-            if found > time_best * 0.97:
+            if not found < time_best * 0.97:  # infinity on both sides is no gain either
                 break
             best, time_best = width, found
     return best, time_best
