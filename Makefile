@@ -15,7 +15,7 @@ PIP := $(VENV)/bin/python -m pip --disable-pip-version-check
 INSTALLED := $(VENV)/.installed
 
 demo: $(INSTALLED)
-	$(VENV)/bin/surefoot find digits --out out/demo --json out/demo/found.json
+	$(VENV)/bin/surefoot find digits --out out/demo
 
 test: $(INSTALLED)
 	scripts/test
