@@ -231,7 +231,7 @@ def measure(case: Case, seconds: float, repeats: int) -> dict[str, Any]:
     try:
         engine.advance(2)
         guess = min(value for key, value in found.seconds.items() if key.startswith(("fused", "serial")))
-        steps = max(1, round(0.1 / (guess * case.members / found.processes)))  # the pace of `train_members`
+        steps = max(1, round(0.5 / (guess * case.members / found.processes)))  # the pace of `train_members`
         for _ in range(repeats):
             loads.append(os.getloadavg()[0])
             threads.append(timed(stock_step(case, x, y), seconds))

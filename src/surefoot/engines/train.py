@@ -28,7 +28,7 @@ MakeEngine = Callable[[Task, Sequence[Recipe]], Engine]
 
 _CHUNK = 32
 """Steps before the first tick and the first look for diverged members."""
-_PACE = 0.1
+_PACE = 0.5
 """Seconds between two ticks, as far as whole steps allow."""
 
 
