@@ -29,11 +29,12 @@ def test_what_was_found_is_trained_with(surefoot, searched, tmp_path):
     assert run.task == "iris"
     assert run.provenance.command.startswith("surefoot train iris --recipe ")
     assert {path.name for path in tmp_path.iterdir()} == {"r.json", "run.json", "train.html", "train.png"}
-    heads, *rows = [line for line in _lines(said.out) if line and (line[0] == "epoch" or line[0].isdigit())]
-    assert heads == ["epoch", "loss", "val", "loss", "accuracy", "rate", "grad", "norm"]
+    heads, *rows = [line for line in _lines(said.out) if line and (line[1:2] == ["loss"] or line[0].isdigit())]
+    assert heads == ["epoch", "loss", "val", "loss", "accuracy", "val", "accuracy", "rate", "grad", "norm"]
     assert [row[0] for row in rows] == ["0", "1", "2", "3", "4", "5"]
     assert float(rows[-1][2]) == pytest.approx(run.val_loss[-1], rel=1e-3)
-    assert float(rows[-1][3]) == pytest.approx(run.val_metrics["accuracy"][-1], rel=1e-3)
+    assert float(rows[-1][3]) == pytest.approx(run.train_metrics["accuracy"][-1], rel=1e-3)
+    assert float(rows[-1][4]) == pytest.approx(run.val_metrics["accuracy"][-1], rel=1e-3)
 
 
 def test_options_override_the_recipe(surefoot, tmp_path):
@@ -73,7 +74,7 @@ def test_long_trainings_leave_epochs_out(surefoot):
 
 
 def test_ctrl_c_keeps_and_shows_what_is_done(tmp_path):
-    words = ["-m", "surefoot", "train", "xor", "--lr", "1", "--epochs", "100000", "--json", str(tmp_path / "run.json")]
+    words = ["-m", "surefoot", "train", "xor", "--lr", "1", "--epochs", "30000", "--json", str(tmp_path / "run.json")]
     process = subprocess.Popen(
         [sys.executable, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, bufsize=1
     )
