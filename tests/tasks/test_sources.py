@@ -63,7 +63,7 @@ class TestForms:
         assert torch.equal(x, X[SOME])
         assert torch.equal(y, Y[SOME])
 
-    @pytest.mark.parametrize("data", [{"x": X, "y": Y}, (X, (X, Y)), X, {"a": {"b": [X, Y]}}], ids=str)
+    @pytest.mark.parametrize("data", [{"x": X, "y": Y}, (X, (X, Y)), X, {"a": {"b": [X, Y]}}], ids=range(4))
     def test_the_structure_is_kept(self, data):
         batch = make_source(data, "train").batch(SOME)
         taken = torch.utils._pytree.tree_map(lambda leaf: leaf[SOME], data)
@@ -165,7 +165,7 @@ class TestRefused:
             ((np.array([None, 1]),), "`train` holds a ndarray; tensors or arrays are needed"),
             ((np.array(["a", "b"]),), "`train` holds an array of type <U1, which torch does not have"),
         ],
-        ids=str,
+        ids=range(12),
     )
     def test_data_that_holds_no_examples(self, data, said):
         with pytest.raises(DataError) as caught:
