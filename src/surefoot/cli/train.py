@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from surefoot.cli.change_options import change_options, changes_of
 from surefoot.cli.console import progress_console, result_console
 from surefoot.cli.options import command_line, optimizer_options, output_options, place_options, training_options
 from surefoot.cli.output import Output, PartlyWrittenError
@@ -35,18 +36,7 @@ INSPECTED = ("inspection.json", "inspection.png", "inspection-pictures.png")
 @click.option("--recipe", "recipe_file", metavar="FILE", help="A recipe, or what `find` found, saved with --json.")
 @click.option("--lr", type=POSITIVE, help="Peak rate.")
 @training_options
-@click.option(
-    "--dropout", type=click.FloatRange(0, 1, max_open=True), metavar="P", help="Share that the model's dropout drops."
-)
-@click.option(
-    "--label-smoothing",
-    type=click.FloatRange(0, 1, max_open=True),
-    metavar="S",
-    help="Smooth the labels of the cross-entropy, in training only.",
-)
-@click.option(
-    "--augment", multiple=True, metavar="NAME[:SIZE]", help="shift[:PIXELS] of images, noise[:SIZE]; repeatable."
-)
+@change_options
 @click.option(
     "--early-stop", type=EARLY_STOP, help="Stop after PATIENCE epochs without improvement; keep the best weights."
 )
@@ -106,8 +96,7 @@ def _recipe(saved: object, given: dict[str, Any], spec: str, task: Task, resume:
     """The recipe of the file or checkpoint with what was given by option, or one from options and the task's hints."""
     options = optimizer_options(given.pop("momentum"), given.pop("weight_decay"), given.pop("betas"), given.pop("more"))
     schedule_options = dict(given.pop("schedule_more"))
-    augment = list(given.pop("augment"))
-    asked = {"augment": augment or None} | {name: given.pop(name) for name in ("label_smoothing", "dropout")}
+    asked = changes_of(given)
     changes = {name: value for name, value in given.items() if value is not None}
     if isinstance(saved, Found):
         if saved.lr is None and "lr" not in changes:
@@ -129,7 +118,7 @@ def _recipe(saved: object, given: dict[str, Any], spec: str, task: Task, resume:
         **changes,
         options={**kept, **options},
         schedule_options={**kept_schedule, **schedule_options},
-        changes={**base.changes, **{name: value for name, value in asked.items() if value is not None}},
+        changes={**base.changes, **asked},
     )
     if recipe.lr is None:
         raise RecipeError("no rate is given: find one with `surefoot find`, or give --lr or --recipe")

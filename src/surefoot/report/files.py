@@ -17,7 +17,7 @@ Writer = Callable[[Path], Any]
 NAMES: dict[str, tuple[str, ...]] = {
     "found": ("found.json", "find.html", "find.png", "members.png"),
     "run": ("run.json", "train.html", "train.png"),
-    "sweep": ("sweep.json", "sweep.html", "sweep.png"),
+    "sweep": ("sweep.json", "sweep.html", "sweep.png", "compare.png"),
 }
 """Kind of record -> names of its files: the record, the page, the pictures."""
 
@@ -40,6 +40,8 @@ def files_of(record: Record) -> dict[str, Writer]:
             writers[name] = record.save
         elif name.endswith(".html"):
             writers[name] = partial(_page, record)
+        elif isinstance(record, Sweep) and name == "compare.png":
+            writers[name] = partial(_comparison, record)
         else:
             writers[name] = partial(_picture, pictures[name], record)
     return writers
@@ -49,6 +51,12 @@ def _page(record: Found | Run | Sweep, path: Path) -> None:
     from surefoot.report.page import write_page
 
     write_page(record, path)
+
+
+def _comparison(record: Sweep, path: Path) -> None:
+    from surefoot.report.compare_charts import compare_figure
+
+    compare_figure(record, path)
 
 
 def _picture(function: str, record: Record, path: Path) -> None:

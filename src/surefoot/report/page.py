@@ -16,6 +16,7 @@ from pathlib import Path
 from surefoot.errors import InputError
 from surefoot.records import Found, Provenance, Recipe, Run, Sweep, write_text
 from surefoot.report.charts import Chart, Table, members_chart, response_chart, run_charts, runs_chart
+from surefoot.report.compare_charts import compare_chart
 from surefoot.report.escaping import Markup, join, script_json, tag, text
 from surefoot.report.numbers import brief, count, duration, rate
 from surefoot.report.packing import ALPHABET, pack
@@ -96,7 +97,7 @@ def _sweep_page(sweep: Sweep) -> str:
         top = min(best, key=lambda run: run.final_val_loss)
         where = "" if top.recipe is None else f" at rate {rate(top.recipe.lr)}"
         said += f" The lowest validation loss was {brief(top.final_val_loss)}{where}."
-    charts = [runs_chart(sweep.runs, "Every run", said)]
+    charts = [compare_chart(sweep), runs_chart(sweep.runs, "Every run", said)]
     subject = f"Sweep of {sweep.task}"
     body = [_header(subject, ""), *(_section(one) for one in charts), _origin(sweep.provenance, (), None)]
     return _document(subject, body, charts)

@@ -49,7 +49,8 @@ def inspection_figure(inspection: Inspection, path: str | os.PathLike[str] | Non
         if any(np.any(getattr(layer, name) > 0) for layer in layers):
             axes.set_yscale("log")
         axes.set_xlabel("epoch")
-    grid[1, 0].axhspan(1e-4, 1e-2, color=FAINT, alpha=0.12, linewidth=0)
+    grid[1, 0].axhspan(1e-4, 1e-2, color=FAINT, alpha=0.12, linewidth=0, label="common")
+    grid[1, 0].text(0.02, 1.2e-4, "common", transform=grid[1, 0].get_yaxis_transform(), color=FAINT, fontsize=8)
     styled(grid[1, 2])
     units = inspection.units[:_ROWS]
     for place, one in enumerate(units):
