@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from surefoot.errors import OutputError
 from surefoot.records import Recipe, Run, Sweep
+from surefoot.report.colours import SCALE, colour_of_rate, coloured_rates
 from surefoot.report.figures import found_figure, members_figure, run_figure, sweep_figure
 
 
@@ -28,6 +29,16 @@ def test_the_response_curve_has_every_part(make_found):
     assert axes.get_xlabel() == "peak rate"
     low, high = axes.get_ylim()
     assert low < 0.5 < 2.3 < high
+
+
+def test_the_scale_of_colours_spans_the_rates_that_got_beyond_the_first_rung(make_run):
+    first = [make_run(lr, steps=10) for lr in (1e-6, 1e-4, 1e-2, 1.0)]
+    assert coloured_rates(first) == (1e-6, 1.0)
+    assert coloured_rates([*first, make_run(1e-2, steps=40), make_run(0.1, steps=40)]) == (1e-6, 1.0)
+    longer = [make_run(lr, steps=40) for lr in (1e-2, 0.1, 0.5)]
+    assert coloured_rates([*first, *longer]) == (1e-2, 0.5)
+    assert colour_of_rate(1e-6, 1e-2, 0.5) == colour_of_rate(1e-2, 1e-2, 0.5) == SCALE[0]
+    assert coloured_rates([]) == (1.0, 1.0)
 
 
 def test_unknown_and_empty_searches_are_drawn_too(make_found):

@@ -123,7 +123,8 @@ def test_the_response_chart_draws_places_interval_and_divergence(found_page, mak
     assert by_name["diverged"]["x"] == [10.0]
     kinds = [(shape["type"], shape["x0"], shape["x1"]) for shape in chart["layout"]["shapes"]]
     assert kinds == [("rect", 0.05, 0.2), ("line", 0.1, 0.1), ("line", 3.0, 3.0), ("line", 0, 1)]
-    assert [note["text"] for note in chart["layout"]["annotations"]] == ["rate 0.1", "diverges above 3"]
+    notes = [note["text"] for note in chart["layout"]["annotations"]]
+    assert notes == ["rate 0.1", "diverges above 3", "before training"]
 
 
 def test_every_member_is_drawn_in_the_colour_of_its_rate(found_page, make_found):

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from surefoot.records import Found, Run
-from surefoot.report.colours import BAD, FAINT, GOOD, LINE, SCALE, SECOND, colour_of_rate
+from surefoot.report.colours import BAD, FAINT, GOOD, LINE, SCALE, SECOND, colour_of_rate, coloured_rates
 from surefoot.report.numbers import brief, count, rate
 from surefoot.report.response import Level, ceiling, levels, lr_range
 from surefoot.report.series import is_wide, smoothed, thinned_places
@@ -54,6 +54,12 @@ def response_chart(found: Found) -> Chart:
         top = level is here[0]
         traces.append(_level_trace(level, top=top, strength=1.0 if top else 0.35 + 0.4 * place / max(len(here) - 1, 1)))
     shapes, notes = _marks(found)
+    if found.initial_loss is not None and math.isfinite(found.initial_loss) and losses is not None:
+        height = math.log10(found.initial_loss) if is_wide(losses) else found.initial_loss
+        notes.append(
+            {"xref": "paper", "yref": "y", "x": 0.005, "y": height, "xanchor": "left", "yanchor": "bottom",
+             "text": "before training", "showarrow": False, "font": {"color": FAINT, "size": 11}}
+        )  # fmt: skip
     layout: dict[str, Any] = {
         "xaxis": {"type": "log", "title": {"text": "peak rate"}, "exponentformat": "power", "dtick": 1},
         "yaxis": {"title": {"text": "validation loss"}},
@@ -91,8 +97,7 @@ def runs_chart(runs: tuple[Run, ...], title: str, sentence: str) -> Chart:
     """Training loss of runs over steps, coloured by rate."""
     drawn = [(run.recipe.lr, run) for run in runs if run.recipe is not None and run.recipe.lr and len(run.loss)]
     drawn.sort(key=lambda one: one[0])
-    rates = [lr for lr, _ in drawn]
-    low, high = (rates[0], rates[-1]) if rates else (1.0, 1.0)
+    low, high = coloured_rates([run for _, run in drawn])
     traces: list[dict[str, Any]] = []
     finite: list[float] = []
     for lr, run in drawn:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
-__all__ = ["BAD", "FAINT", "GOOD", "LINE", "SCALE", "SECOND", "colour_of_rate"]
+from surefoot.records import Run
+
+__all__ = ["BAD", "FAINT", "GOOD", "LINE", "SCALE", "SECOND", "colour_of_rate", "coloured_rates"]
 
 LINE = "#2f6fde"
 SECOND = "#dd6b20"
@@ -23,6 +26,18 @@ def colour_of_rate(lr: float, low: float, high: float) -> str:
     share = min(max(math.log(lr / low) / math.log(high / low), 0.0), 1.0) * (len(SCALE) - 1)
     place = min(int(share), len(SCALE) - 2)
     return _mixed(SCALE[place], SCALE[place + 1], share - place)
+
+
+def coloured_rates(runs: Sequence[Run]) -> tuple[float, float]:
+    """Rates at the ends of the scale: those of the runs that got beyond the shortest length, or else of all.
+
+    The first rung of a race spans many decades; with all of them on the scale, the rates that matter look alike.
+    """
+    known = [(run.recipe.lr, run) for run in runs if run.recipe is not None and run.recipe.lr is not None]
+    shortest = min((run.steps for _, run in known if run.fate == "finished"), default=0)
+    further = {lr for lr, run in known if run.steps > shortest}
+    rates = further if len(further) >= 3 else {lr for lr, _ in known}
+    return (min(rates), max(rates)) if rates else (1.0, 1.0)
 
 
 def _mixed(one: str, other: str, share: float) -> str:

@@ -17,7 +17,7 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from surefoot.errors import OutputError
 from surefoot.records import Found, Run, Sweep
-from surefoot.report.colours import BAD, FAINT, GOOD, LINE, SCALE, SECOND, colour_of_rate
+from surefoot.report.colours import BAD, FAINT, GOOD, LINE, SCALE, SECOND, colour_of_rate, coloured_rates
 from surefoot.report.numbers import brief, count, rate
 from surefoot.report.response import Level, ceiling, levels
 from surefoot.report.series import is_wide, smoothed
@@ -179,7 +179,7 @@ def _runs_picture(runs: tuple[Run, ...], title: str) -> Picture:
         _nothing(axes, "no losses were recorded")
         return picture
     rates = [run.recipe.lr for run in drawn if run.recipe is not None and run.recipe.lr is not None]
-    low, high = min(rates), max(rates)
+    low, high = coloured_rates(drawn)
     starts = [float(run.loss[0]) for run in drawn if math.isfinite(run.loss[0])]
     smooth = [smoothed(run.loss) for run in drawn]
     finite = np.concatenate([values[np.isfinite(values)] for values in smooth])
