@@ -59,7 +59,7 @@ def test_the_summary_goes_to_standard_output_and_progress_nowhere(surefoot):
     assert said.err == ""
     assert "Train iris at a rate of" in said.out.replace("\n", " ")
     assert "◆" in said.out
-    assert "surefoot train iris --lr" in said.out
+    assert "--json found.json here, then surefoot train iris --recipe found.json" in said.out
     assert "\x1b" not in said.out
 
 

@@ -18,7 +18,6 @@ from surefoot.cli.values import MEMORY, POSITIVE, RATES
 from surefoot.errors import InputError
 from surefoot.records import Found
 from surefoot.report.files import NAMES, files_of
-from surefoot.report.numbers import rate
 
 __all__ = ["find"]
 
@@ -99,8 +98,8 @@ def _answer(found: Found, output: Output, spec: str, *, quiet: bool) -> None:
     if not quiet:
         console = result_console(err=output.to_stdout)
         records = [str(path) for path in written if path.suffix == ".json"]
-        given = f"--recipe {shlex.quote(records[0])}" if records else f"--lr {rate(found.lr)} …"
-        show_found(found, console, train=f"surefoot train {shlex.quote(spec)} {given}")
+        command = f"surefoot train {shlex.quote(spec)} --recipe {shlex.quote((*records, 'found.json')[0])}"
+        show_found(found, console, train=command if records else f"--json found.json here, then {command}")
         if written:
             console.print("wrote " + ", ".join(str(path) for path in written), markup=False, soft_wrap=True)
         elif output.out is None:

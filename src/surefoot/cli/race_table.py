@@ -60,7 +60,7 @@ class RaceTable:
 
     def __call__(self, progress: Progress) -> None:
         """Draw `progress`, unless the last picture is too young."""
-        if self._live is None or self._console is None:
+        if self._live is None or self._console is None or not progress.rows:
             return
         now = time.monotonic()
         if now - self._drawn < _REDRAW:
