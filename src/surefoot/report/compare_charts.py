@@ -134,7 +134,7 @@ def compare_table(sweep: Sweep, target: float | None = None) -> Table:
                 "–" if math.isnan(one.rises) else f"{one.rises:.0%}",
             )
         )  # fmt: skip
-    caption = "Medians over the seeds; steps until the median run reached the target; share of validations at which the loss rose"
+    caption = "Medians over the seeds; steps of the median run; share of validations at which the loss rose"
     return Table(caption, columns, tuple(rows))
 
 
