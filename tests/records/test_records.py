@@ -99,10 +99,21 @@ def some(draw, kind):
     """Any record of the kind."""
     if kind is Run:
         return draw(runs())
+    if kind is records.Picture:
+        return draw(pictures())
     hints = typing.get_type_hints(kind)
     own = CONSTRAINED.get(kind, {})
     return kind(
         **{f.name: draw(own[f.name] if f.name in own else values(hints[f.name])) for f in dataclasses.fields(kind)}
+    )
+
+
+@st.composite
+def pictures(draw):
+    rows, looks = draw(st.integers(1, 2)), draw(st.lists(st.integers(0, 99), max_size=2, unique=True).map(sorted))
+    numbers = st.lists(FLOAT, min_size=3 * rows * len(looks), max_size=3 * rows * len(looks))
+    return records.Picture(
+        draw(TEXT), draw(TEXT), (rows, 3), step=int_series(looks), values=draw(numbers.map(float_series))
     )
 
 
