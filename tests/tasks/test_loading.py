@@ -107,7 +107,8 @@ class TestGood:
 
 
 class TestBorrowed:
-    def test_path_modules_bytecode_and_random_state_are_as_before(self, write, tmp_path, borrowed):
+    def test_path_modules_bytecode_and_random_state_are_as_before(self, write, tmp_path, borrowed, monkeypatch):
+        monkeypatch.setattr(sys, "dont_write_bytecode", False)
         write("WIDTH = 3", "shape_of_mine.py")
         spec = (
             f"{write('from shape_of_mine import WIDTH' + textwrap.dedent(GOOD).replace('(3, 2)', '(WIDTH, 2)'))}:task"
