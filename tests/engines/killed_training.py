@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 import torch
+import torch._dynamo  # what every optimizer loads at first, here once for all children
 
 from surefoot.engines.early_stopping import EarlyStop
 from surefoot.engines.training import Training
@@ -23,7 +24,7 @@ from surefoot.tasks.catalogue import find_entry
 
 CASES = {
     # Full batches, early stopping with best weights, Adam's moments.
-    "xor": (Recipe(optimizer="adam", lr=0.05, batch_size="full", epochs=60, seed=3), EarlyStop(20)),
+    "xor": (Recipe(optimizer="adam", lr=0.05, batch_size="full", epochs=150, seed=3), EarlyStop(60)),
     # Dropout, batch statistics, a schedule with momentum, a short last batch, accumulation that ends within an epoch.
     "digits-bn": (
         Recipe(lr=0.05, options={"momentum": 0.9}, schedule="one-cycle", epochs=1.2, accumulate=2, clip=1.0),
@@ -38,24 +39,25 @@ CASES = {
         EarlyStop(2),
     ),
 }  # fmt: skip
-KILLS = 3
+KILLS = 5
+TASKS = {name: find_entry(name).make() for name in CASES}
+"""Made before any child, so that children are killed at work and not while they load."""
 
 
-def train(name: str, folder: Path, *, resume: bool) -> None:
+def train(name: str, folder: Path, *, resume: bool, save_every: float) -> None:
     torch.set_num_threads(1)
     recipe, stop = CASES[name]
-    task = find_entry(name).make()
+    task = TASKS[name]
     where = {"resume": folder} if resume else {"save": folder}
-    # Saving after every update, so that most kills fall into the writing of a checkpoint.
-    Training(task, recipe, early_stop=stop, save_every=0.0, **where).run()
+    Training(task, recipe, early_stop=stop, save_every=save_every, **where).run()
 
 
-def in_child(name: str, folder: Path, *, resume: bool) -> int:
+def in_child(name: str, folder: Path, *, resume: bool = False, save_every: float = 60.0) -> int:
     child = os.fork()
     if child == 0:
         code = 1
         try:
-            train(name, folder, resume=resume)
+            train(name, folder, resume=resume, save_every=save_every)
             code = 0
         finally:
             os._exit(code)
@@ -65,14 +67,15 @@ def in_child(name: str, folder: Path, *, resume: bool) -> int:
 def main() -> None:
     root, draw = Path(sys.argv[1]), random.Random(int(sys.argv[2]))
     for name in CASES:
-        whole = in_child(name, root / name / "whole", resume=False)
+        whole = in_child(name, root / name / "whole")
         assert os.waitpid(whole, 0)[1] == 0
         folder, killed = root / name / "killed", 0
         for _ in range(40):
             resume = bool(list(folder.glob("checkpoint-*.json")))
-            child = in_child(name, folder, resume=resume)
+            # Saving after every update, so that most kills fall into the writing of a checkpoint.
+            child = in_child(name, folder, resume=resume, save_every=0.0)
             if killed < KILLS:
-                time.sleep(draw.uniform(0.03, 0.2))
+                time.sleep(draw.uniform(0.01, 0.12))
                 os.kill(child, signal.SIGKILL)
             status = os.waitpid(child, 0)[1]
             if os.WIFSIGNALED(status):
