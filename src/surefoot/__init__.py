@@ -40,6 +40,7 @@ _HOMES = {
 for _kind in ("found", "run", "sweep"):
     register_face(_kind, "plot", f"surefoot.report.figures:{_kind}_figure")
     register_face(_kind, "html", f"surefoot.report.cards:{_kind}_card")
+register_face("lab", "plot", "surefoot.report.lab_figures:lab_figure")
 register_face("schedule", "plot", "surefoot.report.schedule_figure:schedule_figure")
 register_face("schedule", "torch", "surefoot.engines.torch_schedule:TorchSchedule")
 

@@ -1,0 +1,146 @@
+"""What a classic program printed, what was measured, and what there is to draw.
+
+A *printed* number is one that the textbook states; the *measured* number of the same key was made by running the
+program. A *verdict* says whether the two agree, by the *rule* of that key. A *panel* is one picture: curves over a
+common axis, small images, or a surface with paths on it; the panels of a result make its figure.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, ClassVar, Literal
+
+from surefoot.errors import RecordError
+from surefoot.records import FloatSeries, Provenance, Record, float_series
+
+__all__ = ["AGREES", "DIFFERS", "Curve", "Grid", "LabResult", "LabTable", "Panel"]
+
+AGREES = "agrees"
+DIFFERS = "differs"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Curve(Record):
+    """A line, or a path on a surface: `x`, `y` (and `z`) of one length."""
+
+    kind: ClassVar[str] = "curve"
+
+    name: str
+    x: FloatSeries = dataclasses.field(default_factory=float_series)
+    y: FloatSeries = dataclasses.field(default_factory=float_series)
+    z: FloatSeries = dataclasses.field(default_factory=float_series)
+    """Heights of a path in a surface panel; else empty."""
+    low: FloatSeries = dataclasses.field(default_factory=float_series)
+    """Lower edge of the band around `y`; empty where there is none."""
+    high: FloatSeries = dataclasses.field(default_factory=float_series)
+    dashed: bool = False
+    marker: str = ""
+    """`o`, `s` or `x` at every point; none when empty."""
+    joined: bool = True
+    """Whether a line joins the points."""
+
+    def __post_init__(self) -> None:
+        """Refuse series of different lengths."""
+        for name in ("y", "z", "low", "high"):
+            length = len(getattr(self, name))
+            if length != len(self.x) and (length or name == "y"):
+                raise RecordError(f"`{name}` of curve `{self.name}` has {length} entries and `x` has {len(self.x)}")
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Grid(Record):
+    """Numbers over two axes, row by row: an image, or the height of a surface over `x` (columns) and `y` (rows)."""
+
+    kind: ClassVar[str] = "grid"
+
+    name: str
+    rows: int
+    columns: int
+    values: FloatSeries
+    x: FloatSeries = dataclasses.field(default_factory=float_series)
+    y: FloatSeries = dataclasses.field(default_factory=float_series)
+
+    def __post_init__(self) -> None:
+        """Refuse a grid that is not full."""
+        if len(self.values) != self.rows * self.columns:
+            raise RecordError(
+                f"grid `{self.name}` has {len(self.values)} values; {self.rows} rows of {self.columns} are needed"
+            )
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Panel(Record):
+    """One picture."""
+
+    kind: ClassVar[str] = "panel"
+
+    title: str
+    style: Literal["lines", "bars", "images", "contour", "surface"] = "lines"
+    x_label: str = ""
+    y_label: str = ""
+    x_log: bool = False
+    y_log: bool = False
+    curves: tuple[Curve, ...] = ()
+    grids: tuple[Grid, ...] = ()
+    bars: dict[str, float] = dataclasses.field(default_factory=dict)
+    """Name of each bar and its height."""
+    marks: dict[str, float] = dataclasses.field(default_factory=dict)
+    """Named horizontal lines, by their height."""
+    columns: dict[str, float] = dataclasses.field(default_factory=dict)
+    """Named vertical lines, by their place."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class LabTable(Record):
+    """Numbers as text: a heading per column, and rows."""
+
+    kind: ClassVar[str] = "lab_table"
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class LabResult(Record):
+    """The result of one classic program. `printed`, `measured`, `verdict` and `rule` have the same keys."""
+
+    kind: ClassVar[str] = "lab"
+
+    name: str
+    """The program, as `surefoot lab` calls it."""
+    title: str
+    printed: dict[str, Any] = dataclasses.field(default_factory=dict)
+    """A number, or a list of numbers, that the textbook states."""
+    measured: dict[str, Any] = dataclasses.field(default_factory=dict)
+    """The number, or list, of the same key as it came out by running."""
+    verdict: dict[str, Any] = dataclasses.field(default_factory=dict)
+    """`agrees` or `differs`, for a number or for every entry of a list."""
+    rule: dict[str, str] = dataclasses.field(default_factory=dict)
+    """In words: what the number is, and when the two agree."""
+    facts: dict[str, Any] = dataclasses.field(default_factory=dict)
+    """Other measured numbers, without a printed counterpart; a number, a list or text each."""
+    sentences: tuple[str, ...] = ()
+    """What was measured, in plain words made from the numbers."""
+    tables: tuple[LabTable, ...] = ()
+    panels: tuple[Panel, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What a reader of the numbers must know: sizes, definitions, corrections."""
+    seconds: float | None = None
+    provenance: Provenance = dataclasses.field(default_factory=Provenance)
+
+    def __post_init__(self) -> None:
+        """Refuse a printed number without a measured one, a verdict and a rule, and the reverse."""
+        for name in ("measured", "verdict", "rule"):
+            other = getattr(self, name)
+            if other.keys() != self.printed.keys():
+                odd = ", ".join(sorted(other.keys() ^ self.printed.keys()))
+                raise RecordError(f"`{name}` and `printed` of {self.name} differ in the keys {odd}")
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """How many printed numbers agree with the measured ones, and how many there are."""
+        verdicts = [
+            one for value in self.verdict.values() for one in (value if isinstance(value, list | tuple) else [value])
+        ]
+        return verdicts.count(AGREES), len(verdicts)

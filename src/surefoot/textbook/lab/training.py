@@ -1,0 +1,98 @@
+"""How the lab trains: through the library's own engines, many members side by side."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import nn
+
+from surefoot.engines.batches import steps_of
+from surefoot.engines.calibrate import choose_engine
+from surefoot.engines.engine import Engine, Validation
+from surefoot.engines.serial import validate_model
+from surefoot.engines.train import Monitor, train_members
+from surefoot.records import Recipe, Run
+from surefoot.tasks.task import Task
+
+__all__ = ["Epoch", "epoch_steps", "follow", "measure", "train_many", "with_seeds"]
+
+Observe = Callable[[int, Validation, Mapping[int, nn.Module]], object]
+"""Told the updates done, the validation, and a model per living member that holds its present numbers."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Epoch:
+    """Mean loss and accuracy of a model over a set of examples."""
+
+    loss: float
+    accuracy: float
+
+
+def train_many(
+    task: Task,
+    recipes: Sequence[Recipe],
+    *,
+    horizon: int | None = None,
+    validate_at: Sequence[int] | None = None,
+    monitor: Monitor | None = None,
+    grad_norms: bool = False,
+) -> list[Run]:
+    """`train_members` with the fastest engine; one run per recipe."""
+
+    def fastest(one: Task, chosen: Sequence[Recipe]) -> Engine:
+        return choose_engine(one, chosen, horizon=horizon, grad_norms=grad_norms)
+
+    return train_members(
+        task,
+        recipes,
+        horizon=horizon,
+        validate_at=validate_at,
+        monitor=monitor,
+        make_engine=fastest,
+        grad_norms=grad_norms,
+    )
+
+
+def follow(
+    task: Task, recipes: Sequence[Recipe], points: Sequence[int], observe: Observe, *, grad_norms: bool = False
+) -> list[Run]:
+    """Train members that share an engine and show their models after each number of updates in `points`."""
+    engine = choose_engine(task, recipes, grad_norms=grad_norms)
+    models = [task.make_model(recipe.seed) for recipe in recipes]
+    try:
+        for point in sorted({*points, engine.horizon}):
+            engine.advance(point - engine.done)
+            if engine.done < point:
+                break
+            validation = engine.validate()
+            for member in validation.members:
+                models[member].load_state_dict(engine.state_dict(member))
+            observe(point, validation, {member: models[member] for member in validation.members})
+    finally:
+        engine.close()
+    return engine.runs()
+
+
+def measure(task: Task, model: nn.Module) -> Epoch:
+    """Mean loss and accuracy over the validation examples of `task`."""
+    losses, sizes, metrics = validate_model(task, model)
+    return Epoch(float(np.average(losses, weights=sizes)), metrics.get("accuracy", float("nan")))
+
+
+def epoch_steps(task: Task, recipe: Recipe, epochs: Sequence[int]) -> list[int]:
+    """Updates done after each of these epochs."""
+    total, per_epoch = steps_of(recipe, task.train.size)
+    return [min(total, round(epoch * per_epoch)) for epoch in epochs]
+
+
+def with_seeds(recipe: Recipe, seeds: Sequence[int]) -> list[Recipe]:
+    """The recipe once per seed: initialisations differ, and the order of the batches is the first seed's for all."""
+    return [recipe.replace(seed=seed, data_seed=seeds[0]) for seed in seeds]
+
+
+def task_of(task: Task, train: tuple[torch.Tensor, torch.Tensor], val: tuple[torch.Tensor, torch.Tensor]) -> Task:
+    """`task` on other examples."""
+    return Task(task.model, train, val, loss=task.loss, metrics=task.metrics, name=task.name, device=task.device)
