@@ -16,6 +16,47 @@ def broken():
 
 def number():
     return 5
+
+x = torch.randn(64, 3, generator=torch.Generator().manual_seed(0))
+y = (x[:, 0] > 0).long()
+
+def task(model=lambda: nn.Linear(3, 2), train=(x, y), loss=nn.CrossEntropyLoss()):
+    return sf.Task(model, train, loss=loss)
+
+class Pair(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(3, 2)
+
+    def forward(self, x):
+        return self.layer(x), x
+
+def nan():
+    return task(train=(torch.where(x > 2, torch.nan, x), y))
+
+def labels():
+    return task(train=(x, y + 5))
+
+def pair():
+    return task(Pair)
+
+def vector():
+    return task(loss=nn.CrossEntropyLoss(reduction="none"))
+
+def no_parameters():
+    return task(nn.Flatten)
+
+def empty():
+    return task(train=(x[:0], y[:0]))
+
+def one():
+    return task(train=(x[:1], y[:1]))
+
+def shapes():
+    return task(lambda: nn.Linear(7, 2))
+
+def crash():
+    return task(lambda: 1 / 0)
 """
 
 USAGE = [
@@ -63,6 +104,20 @@ INPUT = [
     (["find", "iris", "--out", "{file}"], "which is a file"),
     (["find", "iris", "--out", "/dev/null/x"], "cannot be made"),
     (["find", "iris", "--json", "{file}"], "was not written by Surefoot"),
+    *(
+        (["find", f"{{file}}:{name}", "--epochs", "2"], hint)
+        for name, hint in [
+            ("nan", "NaN"),
+            ("labels", "has the label"),
+            ("pair", "a tuple of 2 parts"),
+            ("vector", "must return one number"),
+            ("no_parameters", "no parameters"),
+            ("empty", "`train` is empty"),
+            ("one", "has 1 example"),
+            ("shapes", "(51, 3)"),
+            ("crash", "ZeroDivisionError"),
+        ]
+    ),
     (["train", "iris"], "no rate is given"),
     (["train", "iris", "--recipe", "{tmp}/none.json"], "no such file"),
     (["train", "iris", "--recipe", "{file}"], "is no JSON"),

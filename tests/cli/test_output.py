@@ -75,6 +75,14 @@ def test_a_full_disk_keeps_the_record_and_the_other_files(tmp_path, monkeypatch)
     assert Recipe.load(kept) == RECORD
 
 
+def test_a_defect_in_a_picture_does_not_cost_the_result(tmp_path):
+    output = Output(None, str(tmp_path), ("a.json", "b.png"))
+    with pytest.raises(PartlyWrittenError, match=r"`.*b\.png` could not be drawn: ZeroDivisionError") as error:
+        output.write(RECORD, {"b.png": lambda path: 1 / 0, "a.json": RECORD.save})
+    assert "kept in" not in str(error.value)
+    assert Recipe.load(tmp_path / "a.json") == RECORD
+
+
 def test_a_device_is_written_to_and_stays_a_device(tmp_path):
     for device in ("/dev/null", "/dev/full"):
         before = os.stat(device)

@@ -22,7 +22,7 @@ def make_found():
     return _found
 
 
-def _run(lr=0.1, steps=40, fate="finished", recipe=None, **changes):
+def _run(lr=0.1, steps=40, fate="finished", recipe=None, lr_series=None, **changes):
     recipe = recipe or Recipe(lr=lr)
     loss = 2.0 * np.exp(-lr * np.arange(steps))
     if fate == "diverged":
@@ -32,7 +32,7 @@ def _run(lr=0.1, steps=40, fate="finished", recipe=None, **changes):
         "recipe": recipe,
         "step": int_series(range(steps)),
         "loss": float_series(loss),
-        "lr": float_series(np.full(steps, recipe.lr)),
+        "lr": float_series(np.full(steps, recipe.lr) if lr_series is None else lr_series),
         "grad_norm": float_series(np.linspace(1.0, 0.1, steps)),
         "val_step": val_step,
         "val_loss": float_series([2.0, 1.0, 0.5]),

@@ -136,6 +136,14 @@ def test_every_member_is_drawn_in_the_colour_of_its_rate(found_page, make_found)
     assert None in lines[-1]["y"]
 
 
+def test_the_rules_of_a_range_test_are_marked(make_found):
+    page = Page(page_of(make_found(rules={"valley": 0.01, "steep": None, "<b>": 0.5})))
+    layout = page.charts()[0]["layout"]
+    assert [note["text"] for note in layout["annotations"]][2:4] == ["valley", "&lt;b&gt;"]
+    assert [shape["x0"] for shape in layout["shapes"]][-2:] == [0.01, 0.5]
+    assert any("valley" in text for text in page.texts)
+
+
 def test_hostile_text_is_shown_and_never_run(make_found):
     calm = Page(page_of(make_found()))
     found = make_found(task=HOSTILE, reason=HOSTILE, notes=(HOSTILE,), method=HOSTILE, rules={HOSTILE: 0.1})

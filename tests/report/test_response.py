@@ -2,10 +2,13 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 
-from surefoot.report.response import ceiling, levels, lr_range
+from surefoot.records import CurvePoint
+from surefoot.report.response import ceiling, levels, loss_name, lr_range, swept_run
 from surefoot.report.series import is_wide, smoothed, thinned_places
+from surefoot.report.words import curve_sentence, recommendation
 
 
 def test_levels_come_longest_first_and_join_seeds(make_found):
@@ -32,6 +35,24 @@ def test_ranges_hold_all_that_is_drawn(make_found):
     assert found.initial_loss <= high < 2 * found.initial_loss
     assert lr_range(make_found(curve=(), status="unknown", divergence_lr=None)) is None
     assert ceiling(make_found(curve=())) is None
+
+
+def test_a_range_test_is_drawn_from_its_run(make_found, make_run):
+    lr = np.geomspace(1e-4, 10.0, 100)
+    run = make_run(1e-4, steps=100, lr_series=lr)
+    point = CurvePoint(lr=1e-4, loss=0.2, spread=None, steps=100, horizon=100, fate="finished")
+    found = make_found(method="range-test", curve=(point,), runs=(run,), divergence_lr=None)
+    (level,) = levels(found)
+    assert level.dense
+    assert [place.lr for place in level.places] == lr.tolist()
+    assert lr_range(found) == (1e-4, 10.0)
+    assert loss_name(found) == "training loss, smoothed"
+    assert swept_run(make_found()) is None
+    assert swept_run(make_found(method="range-test")) is None
+    rate, divergence, _ = recommendation(found)
+    assert rate == "Train toy at a peak rate of 0.1; the published rules suggest rates from 0.05 to 0.2."
+    assert divergence == "No rate diverged, up to the highest tried, 10."
+    assert curve_sentence(found).startswith("In one training of 100 steps the rate rose from 0.0001 to 10; ")
 
 
 def test_smoothing_keeps_a_constant_and_passes_over_what_is_not_finite():

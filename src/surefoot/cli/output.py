@@ -68,6 +68,8 @@ class Output:
                 failed.append(str(error))
             except OSError as error:
                 failed.append(f"`{path}` cannot be written: {error.strerror or error}")
+            except Exception as error:  # noqa: BLE001 - a defect in a picture must not cost the result
+                failed.append(f"`{path}` could not be drawn: {type(error).__name__}: {error}")
             else:
                 written.append(path)
         if failed:

@@ -13,8 +13,9 @@ import numpy as np
 
 from surefoot.records import Found, Run
 from surefoot.report.colours import BAD, FAINT, GOOD, LINE, SCALE, SECOND, colour_of_rate, coloured_rates
+from surefoot.report.escaping import text as html_text
 from surefoot.report.numbers import brief, count, rate
-from surefoot.report.response import Level, ceiling, levels, lr_range
+from surefoot.report.response import Level, ceiling, levels, loss_name, lr_range
 from surefoot.report.series import is_wide, smoothed, thinned_places
 from surefoot.report.words import curve_sentence, loss_sentence, members_sentence
 
@@ -54,6 +55,8 @@ def response_chart(found: Found) -> Chart:
         top = level is here[0]
         traces.append(_level_trace(level, top=top, strength=1.0 if top else 0.35 + 0.4 * place / max(len(here) - 1, 1)))
     shapes, notes = _marks(found)
+    rule_shapes, rule_notes = _rule_marks(found)
+    shapes, notes = [*shapes, *rule_shapes], [*notes, *rule_notes]
     if found.initial_loss is not None and math.isfinite(found.initial_loss) and losses is not None:
         height = math.log10(found.initial_loss) if is_wide(losses) else found.initial_loss
         notes.append(
@@ -62,7 +65,7 @@ def response_chart(found: Found) -> Chart:
         )  # fmt: skip
     layout: dict[str, Any] = {
         "xaxis": {"type": "log", "title": {"text": "peak rate"}, "exponentformat": "power", "dtick": 1},
-        "yaxis": {"title": {"text": "validation loss"}},
+        "yaxis": {"title": {"text": loss_name(found)}},
         "shapes": shapes,
         "annotations": notes,
         "hovermode": "closest",
@@ -241,7 +244,7 @@ def _level_trace(level: Level, *, top: bool, strength: float) -> dict[str, Any]:
     alive = [place for place in level.places if not place.diverged]
     symbols = ["circle-open" if place.retired else "circle" for place in alive]
     trace: dict[str, Any] = {
-        "type": "scatter", "mode": "lines+markers", "name": count(level.horizon, "step"),
+        "type": "scatter", "mode": "lines" if level.dense else "lines+markers", "name": count(level.horizon, "step"),
         "x": [place.lr for place in alive], "y": _floats([place.loss for place in alive]),
         "customdata": [[place.members, "retired" if place.retired else "kept"] for place in alive],
         "line": {"color": LINE if top else FAINT, "width": 2.5 if top else 1.3},
@@ -296,6 +299,21 @@ def _marks(found: Found) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
             {"type": "line", "xref": "paper", "yref": "y", "x0": 0, "x1": 1, "y0": found.initial_loss,
              "y1": found.initial_loss, "line": {"color": FAINT, "width": 1, "dash": "dot"}}
         )  # fmt: skip
+    return shapes, notes
+
+
+def _rule_marks(found: Found) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """A line and a name for every published rule that suggests a rate."""
+    given = [(name, lr) for name, lr in found.rules.items() if lr is not None]
+    shapes: list[dict[str, Any]] = [
+        {"type": "line", "xref": "x", "yref": "paper", "x0": lr, "x1": lr, "y0": 0, "y1": 1,
+         "line": {"color": SECOND, "width": 1.2, "dash": "dot"}} for _, lr in given
+    ]  # fmt: skip
+    notes: list[dict[str, Any]] = [
+        {"xref": "x", "yref": "paper", "x": math.log10(lr), "y": 0.02, "xanchor": "right", "yanchor": "bottom",
+         "textangle": -90, "text": html_text(name), "showarrow": False, "font": {"color": SECOND, "size": 11}}
+        for name, lr in given
+    ]  # fmt: skip
     return shapes, notes
 
 

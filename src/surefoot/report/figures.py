@@ -19,7 +19,7 @@ from surefoot.errors import OutputError
 from surefoot.records import Found, Run, Sweep
 from surefoot.report.colours import BAD, FAINT, GOOD, LINE, SCALE, SECOND, colour_of_rate, coloured_rates
 from surefoot.report.numbers import brief, count, rate
-from surefoot.report.response import Level, ceiling, levels
+from surefoot.report.response import Level, ceiling, levels, loss_name
 from surefoot.report.series import is_wide, smoothed
 
 if TYPE_CHECKING:
@@ -74,6 +74,11 @@ def found_figure(found: Found, path: str | os.PathLike[str] | None = None) -> Pi
     if found.divergence_lr is not None:
         name = f"diverges above {rate(found.divergence_lr)}"
         axes.axvline(found.divergence_lr, color=BAD, linestyle="--", linewidth=1.4, label=name)
+    for name, suggested in found.rules.items():
+        if suggested is not None:
+            axes.axvline(
+                suggested, color=SECOND, linestyle=":", linewidth=1.2, label=plain_title(f"{name} {rate(suggested)}")
+            )
     dead = sorted({place.lr for level in here for place in level.places if place.diverged})
     if dead:
         axes.plot(dead, [0.975] * len(dead), "x", color=BAD, markersize=6, transform=axes.get_xaxis_transform(),
@@ -83,7 +88,7 @@ def found_figure(found: Found, path: str | os.PathLike[str] | None = None) -> Pi
     if losses is not None:
         _loss_scale(axes, *losses)
     axes.set_xlabel("peak rate" if found.recipe.schedule != "constant" else "rate")
-    axes.set_ylabel("validation loss")
+    axes.set_ylabel(loss_name(found))
     answer = "no rate can be recommended" if found.lr is None else f"rate {rate(found.lr)}"
     axes.set_title(plain_title(f"{found.task}, {found.recipe.optimizer}, {found.recipe.schedule} schedule: {answer}"))
     _legend(axes)
@@ -167,7 +172,8 @@ def _draw_level(axes: Axes, level: Level, *, top: bool, strength: float) -> None
     rates, losses = [place.lr for place in alive], [place.loss for place in alive]
     style: dict[str, Any] = {"color": LINE if top else FAINT, "alpha": strength, "linewidth": 1.8 if top else 1.1}
     name = count(level.horizon, "step")
-    axes.plot(rates, losses, marker="o" if top else ".", markersize=5 if top else 3, label=name, **style)
+    marker = "" if level.dense else ("o" if top else ".")
+    axes.plot(rates, losses, marker=marker, markersize=5 if top else 3, label=name, **style)
     if top and any(place.spread for place in alive):
         axes.errorbar(rates, losses, yerr=[place.spread or 0.0 for place in alive], fmt="none", ecolor=LINE, capsize=2)
 

@@ -3,6 +3,8 @@
 A *level* holds the members of a search that were laid out for the same number of updates; the *top* level is the
 longest one, whose losses answer for the training that was asked for. Members of one level at the same rate, with
 different seeds, are joined to one *place* by the mean of their losses.
+
+A range test has no response curve, only one run in which the rate rose: its smoothed training loss stands in.
 """
 
 from __future__ import annotations
@@ -11,9 +13,10 @@ import dataclasses
 import math
 from collections.abc import Sequence
 
-from surefoot.records import CurvePoint, Found
+from surefoot.records import CurvePoint, Found, Run
+from surefoot.report.series import smoothed
 
-__all__ = ["Level", "Place", "ceiling", "levels", "lr_range"]
+__all__ = ["Level", "Place", "ceiling", "levels", "loss_name", "lr_range", "swept_run"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,9 +45,31 @@ class Level:
     horizon: int
     places: tuple[Place, ...]
 
+    @property
+    def dense(self) -> bool:
+        """Whether there are too many places to mark each."""
+        return len(self.places) > 40
+
+
+def swept_run(found: Found) -> Run | None:
+    """The run of a range test, whose rate rises from step to step; None for every other search."""
+    if found.method != "range-test" or not found.runs:
+        return None
+    run = found.runs[0]
+    return run if len(run.lr) > 2 and bool((run.lr[1:] > run.lr[:-1]).all()) else None
+
+
+def loss_name(found: Found) -> str:
+    """What the losses of the curve are."""
+    return "validation loss" if swept_run(found) is None else "training loss, smoothed"
+
 
 def levels(found: Found) -> list[Level]:
     """Levels of a search, the longest horizon first."""
+    swept = swept_run(found)
+    if swept is not None:
+        pairs = zip(swept.lr.tolist(), smoothed(swept.loss).tolist(), strict=True)
+        return [Level(swept.steps, tuple(Place(lr, loss, None, 1, False) for lr, loss in pairs))]
     horizons = sorted({point.horizon for point in found.curve}, reverse=True)
     return [Level(one, _places([point for point in found.curve if point.horizon == one])) for one in horizons]
 
@@ -74,7 +99,8 @@ def _places(points: Sequence[CurvePoint]) -> tuple[Place, ...]:
 
 def lr_range(found: Found) -> tuple[float, float] | None:
     """Lowest and highest rate that a picture must show; None when nothing was tried."""
-    rates = [point.lr for point in found.curve]
+    swept = swept_run(found)
+    rates = [point.lr for point in found.curve] if swept is None else swept.lr.tolist()
     rates += [lr for lr in (found.lr, found.divergence_lr, *(found.interval or ())) if lr is not None]
     return (min(rates), max(rates)) if rates else None
 

@@ -138,7 +138,7 @@ def _draw(canvas: Canvas, level: Level, to_x: Scale, to_y: Scale, style: str, ma
     for place in level.places:
         if place.diverged:
             canvas.mark(to_x(place.lr), 0.999, "×", "red")
-        elif mark is not None:
+        elif mark is not None and not level.dense:
             canvas.mark(to_x(place.lr), to_y(place.loss), mark, style)
         else:
             canvas.dot(to_x(place.lr), to_y(place.loss), style)

@@ -8,7 +8,7 @@ import numpy as np
 
 from surefoot.records import Found, Recipe, Run
 from surefoot.report.numbers import brief, count, duration, rate
-from surefoot.report.response import levels
+from surefoot.report.response import levels, lr_range, swept_run
 from surefoot.report.series import smoothed
 
 __all__ = [
@@ -51,7 +51,7 @@ def _value(value: object) -> str:
 def headline(found: Found) -> str:
     """The answer in a few words."""
     if found.lr is None:
-        return f"No rate can be recommended for {found.task}"
+        return f"No rate can be recommended for {_named(found.task)}"
     return f"Peak rate {rate(found.lr)}"
 
 
@@ -65,18 +65,22 @@ def rate_sentence(found: Found) -> str:
     if found.lr is None:
         return _ended(found.reason[:1].upper() + found.reason[1:])
     peak = "rate" if found.recipe.schedule == "constant" else "peak rate"
-    said = f"Train {found.task} at a {peak} of {rate(found.lr)}"
+    said = f"Train {_named(found.task)} at a {peak} of {rate(found.lr)}"
     if found.interval is None:
         return said + "; no interval could be given."
     low, high = found.interval
+    if found.method == "range-test":
+        return f"{said}; the published rules suggest rates from {rate(low)} to {rate(high)}."
     return f"{said}; rates from {rate(low)} to {rate(high)} cannot be told from the best one at this budget."
 
 
 def divergence_sentence(found: Found) -> str:
     """Where training diverges, and how far the recommended rate is from there."""
     if found.divergence_lr is None:
-        tried = max((point.lr for point in found.curve), default=None)
-        return "No rate was tried." if tried is None else f"No rate diverged, up to the highest tried, {rate(tried)}."
+        tried = lr_range(found)
+        return (
+            "No rate was tried." if tried is None else f"No rate diverged, up to the highest tried, {rate(tried[1])}."
+        )
     said = f"Above about {rate(found.divergence_lr)} training diverges"
     if found.lr is None:
         return said + "."
@@ -103,6 +107,13 @@ def curve_sentence(found: Found) -> str:
     if not here:
         return "No member was trained."
     places = here[0].places
+    if swept_run(found) is not None:
+        lowest = min(places, key=lambda place: place.loss)
+        ends = f"from {rate(places[0].lr)} to {rate(places[-1].lr)}"
+        return (
+            f"In one training of {count(here[0].horizon, 'step')} the rate rose {ends}; the smoothed training loss was "
+            f"lowest, {brief(lowest.loss, 3)}, at {rate(lowest.lr)}."
+        )
     alive = [place for place in places if not place.diverged]
     if not alive:
         return f"Every rate that was trained for {count(here[0].horizon, 'step')} diverged."
@@ -150,8 +161,13 @@ def run_sentence(run: Run) -> str:
     return _ended(said) + (f" It reached {_listed(reached)}." if reached else "")
 
 
+def _named(name: str) -> str:
+    """A task's name on one line."""
+    return " ".join(name.split())
+
+
 def _subject(run: Run) -> str:
-    return f"The training of {run.task}" if run.task else "The training"
+    return f"The training of {_named(run.task)}" if run.task else "The training"
 
 
 def loss_sentence(run: Run) -> str:
