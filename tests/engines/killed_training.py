@@ -24,7 +24,7 @@ from surefoot.tasks.catalogue import find_entry
 
 CASES = {
     # Full batches, early stopping with best weights, Adam's moments.
-    "xor": (Recipe(optimizer="adam", lr=0.05, batch_size="full", epochs=150, seed=3), EarlyStop(60)),
+    "xor": (Recipe(optimizer="adam", lr=0.05, batch_size="full", epochs=150.0, seed=3), EarlyStop(60)),
     # Dropout, batch statistics, a schedule with momentum, a short last batch, accumulation that ends within an epoch.
     "digits-bn": (
         Recipe(lr=0.05, options={"momentum": 0.9}, schedule="one-cycle", epochs=1.2, accumulate=2, clip=1.0),
@@ -33,7 +33,7 @@ CASES = {
     # A feedback schedule and augmented data.
     "digits": (
         Recipe(
-            optimizer="rmsprop", lr=0.003, schedule="plateau", schedule_options={"patience": 0}, epochs=2,
+            optimizer="rmsprop", lr=0.003, schedule="plateau", schedule_options={"patience": 0}, epochs=2.0,
             changes={"augment": ["shift"], "label_smoothing": 0.1},
         ),
         EarlyStop(2),
