@@ -20,6 +20,7 @@ from surefoot.find.race import race
 from surefoot.find.range_test import range_test
 from surefoot.find.search import Search
 from surefoot.records import Found, Provenance, Recipe
+from surefoot.tasks.checking import check_task
 from surefoot.tasks.task import Task
 
 __all__ = ["find"]
@@ -96,6 +97,7 @@ def find(
     del memory, workers
     started = time.perf_counter()
     steps = steps_of(recipe, task.train.size)[0]
+    noted = check_task(task, recipe)
     tasks = [task] if folds is None else fold_tasks(task, folds, seed)
     search = Search(tasks, recipe, cost=cost, steps=steps, watch=watch)
     try:
@@ -119,7 +121,7 @@ def find(
         curve=tuple(trial.point for trial in sorted(search.trials, key=lambda one: (one.horizon, one.lr, one.seed))),
         rules=answer.rules,
         runs=tuple(run.thinned(_DRAWN) for trial in search.trials for run in trial.runs),
-        notes=(*task.notes, *answer.notes),
+        notes=(*task.notes, *noted, *answer.notes),
         seconds=time.perf_counter() - started,
         provenance=Provenance.here(seeds={"seed": seed}, device=str(task.device), data=task.checksum()),
     )
