@@ -129,7 +129,8 @@ def main() -> None:
         results.append(one)
         print(
             f"{name}: {one['epoch_by_hand'] * 1e3:.2f} ms by hand, {one['epoch_surefoot'] * 1e3:.2f} ms with Surefoot, "
-            f"ratio {one['ratio']:.3f} ± {one['ratio_standard_error']:.3f} (allowed {ALLOWED}), of processor time {one['cpu_ratio']:.3f}; validation loss "
+            f"ratio {one['ratio']:.3f} ± {one['ratio_standard_error']:.3f} (allowed {ALLOWED}), "
+            f"of processor time {one['cpu_ratio']:.3f}; validation loss "
             f"{one['validation_loss_by_hand']:.4f} and {one['validation_loss_surefoot']:.4f}"
         )
     if given.json:
