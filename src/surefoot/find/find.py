@@ -94,12 +94,11 @@ def find(
         accumulate=accumulate,
         seed=seed,
     )
-    del memory, workers
     started = time.perf_counter()
     steps = steps_of(recipe, task.train.size)[0]
     noted = check_task(task, recipe)
     tasks = [task] if folds is None else fold_tasks(task, folds, seed)
-    search = Search(tasks, recipe, cost=cost, steps=steps, watch=watch)
+    search = Search(tasks, recipe, cost=cost, steps=steps, watch=watch, memory=memory, workers=workers)
     try:
         answer = METHODS[method](search, lr_range)
     except KeyboardInterrupt:
@@ -110,7 +109,7 @@ def find(
         status="unknown" if answer.lr is None else "found",
         lr=answer.lr,
         interval=answer.interval,
-        divergence_lr=divergence_rate(search.trials, search.initial_loss),
+        divergence_lr=None if method == "range-test" else divergence_rate(search.trials, search.initial_loss),
         expected_loss=answer.expected_loss,
         reason=answer.reason,
         cost=search.cost,

@@ -30,7 +30,8 @@ def range_test(search: Search, lr_range: tuple[float, float] | None) -> Answer:
     steps = min(STEPS, search.left)
     if steps < LEAST:
         return unknown(f"a range test needs {LEAST} steps and `cost` allows {steps}; raise `cost`")
-    growth = {"gamma": (high / low) ** (1.0 / (steps - 1)), "every": 1}
+    # The last of the steps, not one after it, has the highest rate; the length is a share and so never scaled.
+    growth = {"gamma": high / low, "every": (steps - 1) / steps}
     ramp = search.recipe.replace(schedule="exponential", schedule_options=growth)
     trial = search.train([low], steps, stage="range test", recipe=ramp)[0]
     if search.interrupted:

@@ -14,11 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from surefoot.engines.batches import steps_of
-from surefoot.engines.engine import Validation
+from surefoot.engines.calibrate import choose_engine
+from surefoot.engines.engine import Engine, Validation
 from surefoot.engines.train import train_members
 from surefoot.find.progress import Progress, Row, Watch
 from surefoot.records import CurvePoint, Fate, Recipe, Run
-from surefoot.schedules import make, spec_of
 from surefoot.tasks.task import Task
 
 __all__ = ["Prune", "Search", "Trial"]
@@ -86,10 +86,20 @@ class Search:
         cost: the budget in full trainings of the recipe on the whole task.
         steps: updates of one such training.
         watch: told the progress.
+        memory: bytes that members trained side by side may take; None chooses.
+        workers: processes at most; None chooses.
     """
 
     def __init__(
-        self, tasks: Sequence[Task], recipe: Recipe, *, cost: float, steps: int, watch: Watch | None = None
+        self,
+        tasks: Sequence[Task],
+        recipe: Recipe,
+        *,
+        cost: float,
+        steps: int,
+        watch: Watch | None = None,
+        memory: int | None = None,
+        workers: int | None = None,
     ) -> None:
         self.tasks, self.recipe, self.steps = tuple(tasks), recipe, steps
         self.horizon = min(steps_of(recipe, task.train.size)[0] for task in tasks)
@@ -102,7 +112,7 @@ class Search:
         self.initial_groups: npt.NDArray[np.float64] = np.empty(0)
         """The same for each part of the validation data."""
         self._firsts: list[float] = []
-        self._watch = watch
+        self._watch, self._memory, self._workers = watch, memory, workers
 
     @property
     def left(self) -> int:
@@ -140,7 +150,7 @@ class Search:
             return []
         if len(lrs) * horizon > self.left:
             raise ValueError(f"{len(lrs)} trials of {horizon} steps exceed the {self.left} that are left")
-        base = self._scaled(horizon) if recipe is None else recipe
+        base = self.recipe if recipe is None else recipe
         chosen = [base.seed] * len(lrs) if seeds is None else list(seeds)
         recipes = [
             base.replace(lr=float(lr), seed=seed, data_seed=base.data_seed if seed == base.seed else seed)
@@ -160,17 +170,6 @@ class Search:
         ]
         self.trials += trials
         return trials
-
-    def _scaled(self, horizon: int) -> Recipe:
-        """The recipe with its schedule scaled to `horizon`: lengths in updates shrink with it."""
-        whole = make(self.recipe.schedule, 1.0, self.horizon, **self.recipe.schedule_options)
-        scaled = whole.scaled_to(horizon)
-        spec = spec_of(scaled)
-        if horizon == self.horizon or spec == spec_of(whole):
-            return self.recipe
-        return self.recipe.replace(
-            schedule=spec if whole.peak == 1.0 else f"{whole.peak!r}*{spec}", schedule_options={}
-        )
 
     def _fold(
         self,
@@ -209,7 +208,18 @@ class Search:
             made += steps
             self._tell(stage, horizon, rows, before + made)
 
-        runs = train_members(task, recipes, horizon=horizon, validate_at=validate_at, monitor=monitor, tick=tick)
+        def make_engine(task: Task, recipes: Sequence[Recipe]) -> Engine:
+            return choose_engine(task, recipes, horizon=horizon, memory=self._memory, processes=self._workers)
+
+        runs = train_members(
+            task,
+            recipes,
+            horizon=horizon,
+            validate_at=validate_at,
+            monitor=monitor,
+            tick=tick,
+            make_engine=make_engine,
+        )
         self.spent = before + sum(run.steps for run in runs)
         self.interrupted = self.interrupted or any(run.fate == "interrupted" for run in runs)
         final = [

@@ -1,0 +1,225 @@
+"""How good is a found rate? The share of the achievable improvement that is lost, against a full-budget sweep.
+
+For every case of the panel an *oracle* trains 25 rates from 3 seeds to the end. With L0 the validation loss at
+initialisation, L* the lowest mean over the seeds and L the mean at the rate that a method recommends, trained with the
+oracle's seeds, the share lost is (L - L*) / (L0 - L*). A recommendation that diverges, or none at all, loses 1.
+
+    python benchmarks/find_quality.py oracle            # makes benchmarks/records/oracle.json (once; slow)
+    python benchmarks/find_quality.py report            # our method at cost 3, 1 and 100 steps, and the peers
+    python benchmarks/find_quality.py design            # the same on the tasks the method was designed on
+"""
+
+from __future__ import annotations
+
+import argparse
+import concurrent.futures
+import json
+import math
+import multiprocessing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from find_peers import suggestions
+from panel import CASES, Case, cases_of, make_task
+from surefoot.engines.batches import steps_of
+from surefoot.engines.calibrate import choose_engine
+from surefoot.engines.train import train_members
+from surefoot.find import find
+from surefoot.records import Found, Recipe
+from surefoot.tasks.task import Task
+
+RECORDS = Path(__file__).parent / "records"
+SEEDS = (0, 1, 2)
+RATES = 25
+STEP = 0.2
+"""Decades between two rates of the oracle."""
+LOWEST = {"sgd": -3.6, "sgd+momentum": -4.0, "adam": -4.4, "adamw": -4.4, "rmsprop": -4.8}
+"""log10 of the oracle's lowest rate, by optimizer."""
+
+
+def recipe_of(case: Case) -> Recipe:
+    return Recipe(
+        optimizer=case.optimizer,
+        options=case.options,
+        schedule=case.schedule,
+        batch_size=case.batch_size,
+        epochs=case.epochs,
+    )
+
+
+def grid_of(case: Case) -> list[float]:
+    key = "sgd+momentum" if case.options.get("momentum") else case.optimizer
+    return [float(10 ** (LOWEST[key] + STEP * place)) for place in range(RATES)]
+
+
+def final_losses(
+    task: Task, case: Case, lrs: list[float], *, horizon: int | None = None, seeds: tuple[int, ...] = SEEDS
+) -> tuple[list[list[float]], float]:
+    """Final validation losses, a row per seed, infinite where it diverged; and the mean loss at initialisation."""
+    base = recipe_of(case)
+    rows, first = [], []
+    for seed in seeds:
+        recipes = [base.replace(lr=lr, seed=seed) for lr in lrs]
+        steps = steps_of(base, task.train.size)[0] if horizon is None else horizon
+        runs = train_members(task, recipes, horizon=horizon, make_engine=_alone(steps))
+        rows.append([run.final_val_loss for run in runs])
+        first.append(float(runs[0].val_loss[0]))
+    return rows, float(np.mean(first))
+
+
+def _alone(steps: int) -> Any:
+    """Cases run side by side, so every training keeps to one process."""
+    return lambda task, recipes: choose_engine(task, recipes, horizon=steps, processes=1)
+
+
+def oracle_of(case: Case) -> dict[str, Any]:
+    torch.set_num_threads(1)
+    task, lrs = make_task(case.task), grid_of(case)
+    steps = steps_of(recipe_of(case), task.train.size)[0]
+    losses, first = final_losses(task, case, lrs)
+    return {"case": case.name, "steps": steps, "initial_loss": first, "lrs": lrs, "losses": losses}
+
+
+def shorter_of(case: Case) -> dict[str, Any]:
+    """The oracle's rates over shorter horizons: how the best rate moves with the length of the training."""
+    torch.set_num_threads(1)
+    task, lrs = make_task(case.task), grid_of(case)
+    steps = steps_of(recipe_of(case), task.train.size)[0]
+    horizons = sorted({max(4, round(steps / share)) for share in (128, 64, 32, 16, 8, 4, 2)})
+    found = {str(h): final_losses(task, case, lrs, horizon=h, seeds=(0, 1))[0] for h in horizons}
+    return {"case": case.name, "steps": steps, "lrs": lrs, "losses": found}
+
+
+def in_parallel(work: Any, items: list[Any], workers: int) -> list[Any]:
+    context = multiprocessing.get_context("spawn")
+    with concurrent.futures.ProcessPoolExecutor(workers, mp_context=context) as pool:
+        return list(pool.map(work, items))
+
+
+def encoded(value: Any) -> Any:
+    if isinstance(value, float):
+        return float(f"{value:.7g}") if math.isfinite(value) else "inf"
+    if isinstance(value, dict):
+        return {key: encoded(one) for key, one in value.items()}
+    return [encoded(one) for one in value] if isinstance(value, list) else value
+
+
+def save(name: str, records: list[dict[str, Any]]) -> None:
+    lines = ",\n".join(json.dumps(encoded(one)) for one in records)
+    (RECORDS / name).write_text(f"[\n{lines}\n]\n", encoding="utf-8")
+
+
+def load(name: str) -> dict[str, dict[str, Any]]:
+    found = json.loads((RECORDS / name).read_text(encoding="utf-8"))
+    return {one["case"]: one for one in found}
+
+
+def make_oracle(workers: int) -> None:
+    save("oracle.json", in_parallel(oracle_of, list(CASES), workers))
+
+
+SEARCH_SEED = 100
+"""Seed of the searches: none of the oracle's, so that no search sees a run that it is judged by."""
+PEER_STEPS = 100
+
+
+def searched(case: Case, task: Task, cost: float, seed: int = SEARCH_SEED) -> Found:
+    return find(
+        task,
+        optimizer=case.optimizer,
+        schedule=case.schedule,
+        epochs=case.epochs,
+        batch_size=case.batch_size,
+        cost=cost,
+        seed=seed,
+        workers=1,
+        **case.options,
+    )
+
+
+def judged(task: Task, case: Case, oracle: dict[str, Any], lrs: dict[str, float | None]) -> dict[str, Any]:
+    """Share of the achievable improvement lost at each recommended rate, trained with the oracle's seeds."""
+    table = np.array(oracle["losses"], dtype=float).mean(0)
+    best, start = float(table.min()), oracle["initial_loss"]
+    wanted = sorted({lr for lr in lrs.values() if lr is not None})
+    rows = np.array(final_losses(task, case, wanted)[0]).mean(0) if wanted else np.empty(0)
+    lost = dict(zip(wanted, np.minimum((rows - best) / (start - best), 1.0), strict=True))
+    return {
+        name: {"lr": lr, "lost": 1.0 if lr is None or not np.isfinite(lost[lr]) else float(lost[lr])}
+        for name, lr in lrs.items()
+    }
+
+
+def measure(job: tuple[Case, dict[str, Any], bool]) -> dict[str, Any]:
+    """Every method on one case."""
+    case, oracle, with_peers = job
+    torch.set_num_threads(1)
+    task = make_task(case.task)
+    founds = {
+        "cost 3": searched(case, task, 3.0),
+        "cost 1": searched(case, task, 1.0),
+        "100 steps": searched(case, task, PEER_STEPS / oracle["steps"]),
+    }
+    lrs: dict[str, float | None] = {name: found.lr for name, found in founds.items()}
+    if with_peers:
+        lrs |= suggestions(case, task)
+    losses = np.array(oracle["losses"], dtype=float).mean(0)
+    best = float(oracle["lrs"][int(losses.argmin())])
+    intervals = {
+        name: {
+            "holds": found.interval is not None and found.interval[0] * 0.999 <= best <= found.interval[1] * 1.001,
+            "width": None if found.interval is None else math.log10(found.interval[1] / found.interval[0]),
+            "cost": found.cost,
+            "reason": found.reason,
+        }
+        for name, found in founds.items()
+    }
+    return {"case": case.name, "best": best, "lost": judged(task, case, oracle, lrs), "intervals": intervals}
+
+
+def run(panel: str, workers: int, *, with_peers: bool) -> None:
+    oracle = load("oracle.json")
+    jobs = [(case, oracle[case.name], with_peers) for case in cases_of(panel) if case.name in oracle]
+    results = in_parallel(measure, jobs, workers)
+    save(f"{panel}.json", results)
+    show(results)
+
+
+def show(results: list[dict[str, Any]]) -> None:
+    names = list(results[0]["lost"])
+    print(f"{'share lost, %':28s}" + "".join(f"{name:>16s}" for name in names))
+    for one in results:
+        cells = "".join(f"{100 * one['lost'][name]['lost']:16.2f}" for name in names)
+        print(f"{one['case']:28.28s}{cells}")
+    lost = {name: np.array([100 * one["lost"][name]["lost"] for one in results]) for name in names}
+    for label, value in (("median", 50), ("90th percentile", 90), ("worst", 100)):
+        print(f"{label:28s}" + "".join(f"{np.percentile(lost[name], value):16.2f}" for name in names))
+    for name in results[0]["intervals"]:
+        kept = [one["intervals"][name] for one in results]
+        widths = [one["width"] for one in kept if one["width"] is not None]
+        held = np.mean([one["holds"] for one in kept])
+        print(
+            f"{name}: spent {np.mean([one['cost'] for one in kept]):.2f} trainings; the interval holds the oracle's "
+            f"best in {held:.0%} of cases, median width {np.median(widths):.2f} decades"
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("oracle", "shorter", "design", "report"))
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--no-peers", action="store_true")
+    given = parser.parse_args()
+    if given.what == "oracle":
+        make_oracle(given.workers)
+    elif given.what == "shorter":
+        save("shorter.json", in_parallel(shorter_of, cases_of("design"), given.workers))
+    else:
+        run(given.what, given.workers, with_peers=not given.no_peers)
+
+
+if __name__ == "__main__":
+    main()
