@@ -27,6 +27,15 @@ def test_retired_and_diverged_places_are_told_apart(make_found):
     assert [place.diverged for place in short.places] == [False] * 5 + [True]
 
 
+def test_a_retired_seed_does_not_blur_those_that_finished(make_found):
+    def point(loss, fate, seed):
+        return CurvePoint(lr=0.1, loss=loss, spread=None, steps=9, horizon=40, fate=fate, seed=seed)
+
+    curve = (point(0.5, "finished", 0), point(0.75, "finished", 1), point(5.0, "retired", 2))
+    (level,) = levels(make_found(curve=curve))
+    assert [(place.loss, place.members, place.retired) for place in level.places] == [(0.625, 3, False)]
+
+
 def test_ranges_hold_all_that_is_drawn(make_found):
     found = make_found(divergence_lr=30.0)
     assert lr_range(found) == (1e-4, 30.0)
