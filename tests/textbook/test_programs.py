@@ -20,13 +20,13 @@ from surefoot.textbook.lab.scenarios import label, straightness
 from surefoot.textbook.lab.training import Epoch
 
 TINY = {
-    "mnist-cnn": {"images": 128, "test": 64, "seeds": 1},
-    "epochs": {"images": 100, "test": 50, "epochs": 3},
+    "mnist-cnn": {"images": 64, "test": 64, "seeds": 1},
+    "epochs": {"images": 80, "test": 32, "epochs": 2},
     "scenarios": {"epochs": 3, "seeds": 1, "lrs": (1e-4, 0.3, 100.0)},
     "bowl": {"steps": 12},
-    "gradient-noise": {"draws": 40, "steps": 400, "seeds": 1, "epochs": 1},
-    "cnn-facts": {"images": 128, "test": 64, "epochs": 1},
-    "inspection": {"images": 128, "epochs": 3, "steps": 30, "examples": 30},
+    "gradient-noise": {"draws": 40, "steps": 150, "seeds": 1, "epochs": 1},
+    "cnn-facts": {"images": 64, "test": 32, "epochs": 1},
+    "inspection": {"images": 64, "epochs": 2, "steps": 20, "examples": 30},
     "regularizers": {"epochs": 3, "seeds": 1, "starts": 20},
     "building-blocks": {"steps": 10, "tasks": ("xor", "penguins"), "depths": (1, 8)},
     "loss-arithmetic": {},

@@ -48,7 +48,9 @@ def test_a_result_comes_back_equal():
     verdicts = Verdicts()
     verdicts.compare("losses", [0.5, 0.25], [0.5, math.inf], what="loss")
     panel = Panel(
-        "p", curves=(Curve("c", float_series([0, 1]), float_series([1, math.nan])),), grids=(Grid("g", 1, 2, float_series([1, 2])),)
+        "p",
+        curves=(Curve("c", float_series([0, 1]), float_series([1, math.nan])),),
+        grids=(Grid("g", 1, 2, float_series([1, 2])),),
     )
     result = LabResult(name="n", title="t", **verdicts.fields(), facts={"a": [1, 2]}, panels=(panel,))
     assert LabResult.from_json(json.loads(result.dumps())) == result

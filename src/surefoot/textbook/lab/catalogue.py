@@ -10,6 +10,7 @@ import dataclasses
 import difflib
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from importlib import import_module
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -78,8 +79,17 @@ class Program:
             raise InputError(f"`data` is {chosen.data!r}, but {self.name!r} reads no folder; only {readers} do")
         run = import_module(f"surefoot.textbook.lab.{self.module}").run
         started = time.perf_counter()
-        result: LabResult = run(chosen, **sizes)
+        with self._threads(chosen):
+            result: LabResult = run(chosen, **sizes)
         return dataclasses.replace(result, seconds=time.perf_counter() - started)
+
+    def _threads(self, setting: Setting) -> AbstractContextManager[None]:
+        # The networks are small: more threads than one wait for each other longer than they compute.
+        if setting.data is not None:
+            return nullcontext()
+        from surefoot.tasks.borrowing import borrowed_threads
+
+        return borrowed_threads(1)
 
 
 _ALL = (
