@@ -32,7 +32,7 @@ from surefoot.tasks.catalogue import find_entry
 from surefoot.tasks.metrics import accuracy
 from surefoot.tasks.task import Task
 
-CASES = {"digits MLP": ("digits", 200), "SimpleCNN on mnist-small": ("mnist-small", 12)}
+CASES = {"digits MLP": ("digits", 400), "SimpleCNN on mnist-small": ("mnist-small", 20)}
 """Name -> task and pairs of epochs."""
 ALLOWED = 1.03
 WARM_UP = 2
@@ -105,16 +105,25 @@ def measure(name: str) -> dict[str, Any]:
                 seconds[which].append(time.perf_counter() - started)
                 cpu[which].append(time.process_time() - busy)
     loops["surefoot"].close()  # type: ignore[attr-defined]
+    # What is left where nothing else ran: the machine may be shared.
+    fastest = [float(np.quantile(seconds[which], 0.1)) for which in ("surefoot", "hand")]
     busy_ratio = float(np.median(np.array(cpu["surefoot"]) / np.array(cpu["hand"])))
     ratios = np.array(seconds["surefoot"]) / np.array(seconds["hand"])
     spread = 1.2533 * ratios.std(ddof=1) / math.sqrt(len(ratios))
     last = float(lines[-1].split()[2])
     return {
-        "case": name, "pairs": pairs, "epoch_by_hand": float(np.median(seconds["hand"])),
-        "epoch_surefoot": float(np.median(seconds["surefoot"])), "ratio": float(np.median(ratios)),
-        "cpu_ratio": busy_ratio, "ratio_standard_error": float(spread), "allowed": ALLOWED,
-        "validation_loss_by_hand": history[-1][1], "validation_loss_surefoot": last,
-    }  # fmt: skip
+        "case": name,
+        "pairs": pairs,
+        "epoch_by_hand": float(np.median(seconds["hand"])),
+        "epoch_surefoot": float(np.median(seconds["surefoot"])),
+        "ratio": float(np.median(ratios)),
+        "ratio_standard_error": float(spread),
+        "ratio_of_fastest": fastest[0] / fastest[1],
+        "cpu_ratio": busy_ratio,
+        "allowed": ALLOWED,
+        "validation_loss_by_hand": history[-1][1],
+        "validation_loss_surefoot": last,
+    }
 
 
 def main() -> None:
@@ -130,7 +139,8 @@ def main() -> None:
         print(
             f"{name}: {one['epoch_by_hand'] * 1e3:.2f} ms by hand, {one['epoch_surefoot'] * 1e3:.2f} ms with Surefoot, "
             f"ratio {one['ratio']:.3f} ± {one['ratio_standard_error']:.3f} (allowed {ALLOWED}), "
-            f"of processor time {one['cpu_ratio']:.3f}; validation loss "
+            f"of the fastest tenth {one['ratio_of_fastest']:.3f}, of processor time {one['cpu_ratio']:.3f}; "
+            f"validation loss "
             f"{one['validation_loss_by_hand']:.4f} and {one['validation_loss_surefoot']:.4f}"
         )
     if given.json:

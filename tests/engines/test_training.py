@@ -427,3 +427,19 @@ def test_a_model_that_writes_into_its_full_batch_sees_the_data_anew_each_time(ir
     recipe = Recipe(lr=0.1, batch_size="full", epochs=3)
     reference = by_reference(task, recipe)
     assert np.array_equal(train(task, recipe).loss, reference.loss)
+
+
+def test_hooks_of_an_optimizer_are_called_though_its_wrappers_are_left_out(iris):
+    training = Training(iris, Recipe(optimizer="adam", lr=0.1, batch_size=40, epochs=2))
+    assert training._single._step != training._single.optimizer.step
+    called = []
+    training._single.optimizer.register_step_post_hook(lambda *_: called.append(1))
+    run = training.run()
+    assert len(called) == len(run.loss)
+    handle = torch.optim.optimizer.register_optimizer_step_pre_hook(lambda *_: called.append(2))
+    try:
+        again = train(iris, Recipe(optimizer="adam", lr=0.1, batch_size=40, epochs=2))
+    finally:
+        handle.remove()
+    assert called.count(2) == len(run.loss)
+    assert np.array_equal(again.loss, run.loss)

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.optim import optimizer as machinery
 from torch.utils import _pytree as pytree
 
 from surefoot.engines.batches import BatchOrder
@@ -116,6 +117,7 @@ class Single:
         self._parameters = list(self.model.parameters())
         self._trained = [one for group in self.optimizer.param_groups for one in group["params"]]
         self._plain_clear = type(self.optimizer).zero_grad is torch.optim.Optimizer.zero_grad
+        self._step = _bare_step(self.optimizer)
         self._rates: tuple[float, float | None] | None = None
         self._waits = task.device.type != "cpu"
 
@@ -137,7 +139,7 @@ class Single:
         count = self.recipe.accumulate
         loss = self._backward(step) if count == 1 else self._accumulate(step * count, count)
         norm = self._norm()
-        self.optimizer.step()
+        self._step()
         return loss, norm
 
     def _backward(self, number: int, share: int = 1) -> Any:
@@ -165,7 +167,7 @@ class Single:
             return norm if self._waits else norm.item()
         if not self._norms:
             return math.nan
-        gradients = [one.grad for one in self._parameters if one.grad is not None]
+        gradients = [found for one in self._parameters if (found := one.grad) is not None]
         if not gradients:
             return 0.0
         if len(gradients) <= 8 and not self._waits:
@@ -218,3 +220,28 @@ class Single:
 
 def _is_tensor(value: object) -> bool:
     return isinstance(value, torch.Tensor)
+
+
+def _bare_step(optimizer: torch.optim.Optimizer) -> Callable[[], Any]:
+    """The optimizer's step, for torch's own classes without the wrappers for profiler, compiler and hooks.
+
+    They take as long as the computation where the model is small. Where anything is not as expected, the step as it is.
+    """
+    wrapper: Any = type(optimizer).step
+    inner = getattr(wrapper, "__wrapped__", None)
+    plain = getattr(inner, "__wrapped__", None)
+    code = getattr(inner, "__code__", None)
+    known = type(optimizer).__module__.startswith("torch.optim.") and getattr(code, "co_name", "") == "_use_grad"
+    hooks = [getattr(optimizer, f"_optimizer_step_{when}_hooks", None) for when in ("pre", "post")]
+    hooks += [getattr(machinery, f"_global_optimizer_{when}_hooks", None) for when in ("pre", "post")]
+    if plain is None or not known or None in hooks or optimizer.defaults.get("differentiable"):
+        return optimizer.step
+
+    def step() -> None:
+        if any(hooks):
+            optimizer.step()
+            return
+        with torch.no_grad():
+            plain(optimizer)
+
+    return step
