@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from surefoot.cli import output as module
-from surefoot.cli.output import Output, PartlyWrittenError, save_record
+from surefoot.cli.output import Output, PartlyWrittenError
 from surefoot.errors import InputError, OutputError
 from surefoot.records import Recipe, Run
 from surefoot.report.files import NAMES, files_of
@@ -99,6 +99,6 @@ def test_a_device_is_written_to_and_stays_a_device(tmp_path):
 def test_a_link_is_followed(tmp_path):
     target = tmp_path / "target.json"
     (tmp_path / "link.json").symlink_to(target)
-    save_record(RECORD, tmp_path / "link.json")
+    RECORD.save(tmp_path / "link.json")
     assert (tmp_path / "link.json").is_symlink()
     assert Recipe.load(target) == RECORD

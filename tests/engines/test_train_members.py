@@ -9,7 +9,7 @@ from torch import nn
 
 from surefoot.engines.serial import Serial
 from surefoot.engines.train import train_members
-from surefoot.errors import RecipeError
+from surefoot.errors import MemoryBoundError, RecipeError
 from surefoot.records import Recipe
 from surefoot.tasks.task import Task
 
@@ -180,3 +180,44 @@ class TestInterrupt:
         with pytest.raises(ZeroDivisionError):
             train_members(task, recipes(0.1), monitor=lambda validation: 1 / 0, make_engine=made)
         assert made.closed == 1
+
+
+class TestMemory:
+    def test_members_that_do_not_fit_together_train_in_halves_and_end_alike(self, task):
+        sizes = []
+
+        def bounded(some_task, chosen):
+            sizes.append(len(chosen))
+            if len(chosen) > 2:
+                raise MemoryBoundError("too many at once")
+            return Serial(some_task, chosen)
+
+        mixed = recipes(0.1, 0.2, 0.3, 0.4, 0.5)
+        together = train_members(task, mixed, make_engine=Serial)
+        runs = train_members(task, mixed, make_engine=bounded)
+        assert sizes == [5, 2, 3, 1, 2]
+        assert [run.loss.tolist() for run in runs] == [run.loss.tolist() for run in together]
+
+    def test_memory_that_runs_out_on_the_way_counts_too(self, task):
+        class Short(Serial):
+            def advance(self, steps):
+                if len(self.recipes) > 1:
+                    raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+                super().advance(steps)
+
+        runs = train_members(task, recipes(0.1, 0.2), make_engine=Short)
+        assert [run.fate for run in runs] == ["finished", "finished"]
+
+    def test_one_member_that_does_not_fit_is_refused(self, task):
+        def never(some_task, chosen):
+            raise MemoryError
+
+        with pytest.raises(MemoryBoundError, match="one member alone needs more memory"):
+            train_members(task, recipes(0.1, 0.2), make_engine=never)
+
+    def test_other_faults_are_not_taken_for_it(self, task):
+        def broken(some_task, chosen):
+            raise RuntimeError("shapes cannot be multiplied")
+
+        with pytest.raises(RuntimeError, match="shapes"):
+            train_members(task, recipes(0.1, 0.2), make_engine=broken)

@@ -14,9 +14,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from surefoot.errors import InputError, OutputError
-from surefoot.records import Record, write_text
+from surefoot.records import Record
 
-__all__ = ["Output", "save_record"]
+__all__ = ["Output"]
 
 STANDARD_OUTPUT = "-"
 
@@ -56,7 +56,7 @@ class Output:
         """
         jobs: list[tuple[Path, Writer]] = []
         if self.json_to is not None:
-            jobs.append((self.json_to, lambda path: save_record(record, path)))
+            jobs.append((self.json_to, record.save))
         if self.out is not None:
             jobs += [(self.out / name, writer) for name, writer in writers.items()]
         written: list[Path] = []
@@ -85,18 +85,6 @@ class PartlyWrittenError(OutputError):
     def __init__(self, message: str, written: list[Path]) -> None:
         super().__init__(message)
         self.written = written
-
-
-def save_record(record: Record, path: Path) -> None:
-    """Save `record` at `path`; a device or pipe is written to, a link is followed, neither is replaced."""
-    if path.exists() and not path.is_file():
-        try:
-            with path.open("w", encoding="utf-8") as stream:
-                stream.write(record.dumps())
-        except OSError as error:
-            raise OutputError(f"`{path}` cannot be written: {error.strerror or error}") from None
-        return
-    write_text(path.resolve(), record.dumps())
 
 
 def _keep(record: Record) -> str:

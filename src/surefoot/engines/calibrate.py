@@ -133,8 +133,8 @@ def arrange(
     if room < 1:
         need = known.member_bytes * len(recipes) + known.chunk_bytes
         raise MemoryBoundError(
-            f"`memory` is {bound / 2**20:.0f} MiB and {len(recipes)} members need at least {need / 2**20:.0f} MiB; "
-            "allow more memory, train fewer members, or take a smaller batch"
+            f"`memory` is {_size(bound)} and {_counted(len(recipes))} at least {_size(need)}; "
+            "allow more memory or take a smaller batch"
         )
     most = max(1, min(most, room, len(recipes)))
     with borrowed_threads(1):
@@ -240,6 +240,18 @@ def _kind(recipes: Sequence[Recipe]) -> str:
     several = len({recipe.seed for recipe in recipes}) > 1
     shared = (first.optimizer, sorted(first.options), switches, first.batch_size, first.accumulate, first.precision)
     return repr((*shared, first.clip is None, several))
+
+
+def _size(count: float) -> str:
+    for unit in ("bytes", "KiB", "MiB"):
+        if count < 1024:
+            return f"{count:.3g} {unit}"
+        count /= 1024
+    return f"{count:.3g} GiB"
+
+
+def _counted(members: int) -> str:
+    return "one member needs" if members == 1 else f"{members} members need"
 
 
 def _cores() -> int:

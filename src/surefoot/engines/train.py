@@ -14,6 +14,7 @@ from surefoot.engines.batches import steps_of
 from surefoot.engines.calibrate import choose_engine
 from surefoot.engines.engine import Engine, Validation
 from surefoot.engines.training import train
+from surefoot.errors import MemoryBoundError
 from surefoot.records import Fate, Recipe, Run
 from surefoot.tasks.augmenting import changed
 from surefoot.tasks.task import Task
@@ -28,6 +29,7 @@ MakeEngine = Callable[[Task, Sequence[Recipe]], Engine]
 
 _CHUNK = 32
 """Steps before the first tick and the first look for diverged members."""
+_OUT_OF_MEMORY = (MemoryBoundError, MemoryError, RuntimeError)
 _PACE = 0.5
 """Seconds between two ticks, as far as whole steps allow."""
 
@@ -60,7 +62,9 @@ def train_members(
     """
     runs: dict[int, Run] = {}
     interrupted = False
-    for places in _batches(recipes):
+    waiting = _batches(recipes)
+    while waiting:
+        places = waiting.pop(0)
         chosen = [recipes[place] for place in places]
         changed_task = changed(task, chosen[0].changes)
         if interrupted:
@@ -76,6 +80,15 @@ def train_members(
             else:
                 engine = make_engine(changed_task, chosen)
             _drive(engine, places, points, monitor, tick)
+        except _OUT_OF_MEMORY as error:
+            if not _is_out_of_memory(error):
+                raise
+            if len(places) == 1:
+                raise _too_large(error) from None
+            # Half of the members at a time, from their beginnings: they need half the memory.
+            middle = len(places) // 2
+            waiting[:0] = [places[:middle], places[middle:]]
+            continue
         except KeyboardInterrupt:
             interrupted = True
             if engine is None:
@@ -87,6 +100,17 @@ def train_members(
                 engine.close()
         runs.update(zip(places, engine.runs(), strict=True))
     return [runs[place] for place in range(len(recipes))]
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    # On the CPU torch says it with a plain RuntimeError.
+    return not isinstance(error, RuntimeError) or "memory" in str(error)
+
+
+def _too_large(error: BaseException) -> MemoryBoundError:
+    if isinstance(error, MemoryBoundError):
+        return error
+    return MemoryBoundError("one member alone needs more memory than there is; take a smaller batch or model")
 
 
 def _not_begun(recipe: Recipe) -> Run:
