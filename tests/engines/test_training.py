@@ -14,6 +14,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from torch import nn
+from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from surefoot.engines.checkpoint import Checkpoints
 from surefoot.engines.early_stopping import EarlyStop
@@ -436,7 +437,7 @@ def test_hooks_of_an_optimizer_are_called_though_its_wrappers_are_left_out(iris)
     training._single.optimizer.register_step_post_hook(lambda *_: called.append(1))
     run = training.run()
     assert len(called) == len(run.loss)
-    handle = torch.optim.optimizer.register_optimizer_step_pre_hook(lambda *_: called.append(2))
+    handle = register_optimizer_step_pre_hook(lambda *_: called.append(2))
     try:
         again = train(iris, Recipe(optimizer="adam", lr=0.1, batch_size=40, epochs=2))
     finally:
