@@ -30,6 +30,9 @@ TINY = {
     "regularizers": {"epochs": 3, "seeds": 1, "starts": 20},
     "building-blocks": {"steps": 10, "tasks": ("xor", "penguins"), "depths": (1, 8)},
     "loss-arithmetic": {},
+    "schedules": {"epochs": 1, "seeds": 1, "steps": 30},
+    "searches": {"epochs": 1, "cost": 4.0, "oracle": 4, "seeds": 1},
+    "formulas": {},
 }
 
 
@@ -162,3 +165,26 @@ def test_nothing_of_the_caller_is_touched(borrowed):
         find_program("cnn-facts").module  # noqa: B018
         layer_shapes()
         find_program("xor-backprop").run(Setting(seeds=1), epochs=5, long=5)
+
+
+def test_formulas_hold_but_for_those_that_do_not(results):
+    result = results["formulas"]
+    wholly = {key for key, one in result.verdict.items() if set(one if isinstance(one, list) else [one]) == {"agrees"}}
+    assert wholly == {"update_rule", "inverse_time_decay", "sigmoid_derivative", "chain_rule", "conv_output_size"}
+    assert result.measured["conv_output_size"][0] == 26
+    assert result.facts["mixed_forms_cosine"] == pytest.approx(-0.94, abs=0.01)
+    exact = result.facts["divergence_limit_with_momentum"]
+    assert result.measured["divergence_limit"] == pytest.approx(exact, rel=0.006)  # the grid of rates has steps of 1%
+
+
+def test_schedules_are_the_formula_and_torch(results):
+    result = results["schedules"]
+    assert result.verdict["inverse_time"] == ["agrees"] * 4
+    assert result.verdict["cyclical_rates_are_decay"] == "differs"
+    assert max(result.facts["twin_difference"].values()) < 1e-12
+
+
+def test_searches_never_spend_more_than_they_were_allowed(results):
+    cost = results["searches"].facts["cost"]
+    assert all(cost[name] <= (12.0 if name == "cross-validation" else 4.0) + 1e-9 for name in cost)
+    assert min(results["searches"].facts["loss_share_missed"].values()) >= 0

@@ -215,7 +215,6 @@ def _corrected(setting: Setting, data: Images, seed: int, epochs: int) -> dict[s
 
 
 def _train(setting: Setting, task: Task, data: Images, seed: int, epochs: int, *, decay: float = 0.0) -> History:
-    del setting
     recipe = printed_recipe(epochs, seed)
     recipe = recipe.replace(options={**recipe.options, "weight_decay": decay})
     source = getattr(task.train, "_source", task.train)  # training examples as they are, without shifts
@@ -230,7 +229,7 @@ def _train(setting: Setting, task: Task, data: Images, seed: int, epochs: int, *
         history.val.append(Epoch(float(validation.loss[0]), float(validation.metrics["accuracy"][0])))
         history.test.append(measure(on_test, models[0]))
 
-    follow(task, [recipe], epoch_steps(task, recipe, range(epochs + 1)), observe)
+    follow(task, [recipe], epoch_steps(task, recipe, range(epochs + 1)), observe, say=setting.say)
     return history
 
 

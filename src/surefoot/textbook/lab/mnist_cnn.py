@@ -33,8 +33,7 @@ def run(setting: Setting, *, images: int = 10_000, test: int = 2000, seeds: int 
     held: list[list[Epoch]] = []
     fitted: list[list[Epoch]] = []
 
-    def observe(step: int, validation: Validation, models: Mapping[int, nn.Module]) -> None:
-        setting.say(f"{step} of {points[-1]} updates")
+    def observe(_step: int, validation: Validation, models: Mapping[int, nn.Module]) -> None:
         first = models[0].get_parameter("conv1.weight").detach()[0, 0]
         filters.append(first.flatten().tolist())
         biases.append(models[0].get_parameter("conv1.bias").detach().tolist())
@@ -42,7 +41,7 @@ def run(setting: Setting, *, images: int = 10_000, test: int = 2000, seeds: int 
         held.append([Epoch(*pair) for pair in zip(validation.loss.tolist(), accuracies, strict=True)])
         fitted.append([measure(on_train, models[member]) for member in sorted(models)])
 
-    runs = follow(task, recipes, points, observe)
+    runs = follow(task, recipes, points, observe, say=setting.say)
     running = [
         [float(np.mean(run.loss[points[e] : points[e + 1]])) for run in runs] for e in range(epochs)
     ]  # as printed: averaged over batches while the weights change

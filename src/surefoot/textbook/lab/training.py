@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -18,6 +19,9 @@ from surefoot.records import Recipe, Run
 from surefoot.tasks.task import Task
 
 __all__ = ["Epoch", "epoch_steps", "follow", "measure", "train_many", "with_seeds"]
+
+_CHUNK = 50
+"""Updates between two words on how far the training is."""
 
 Observe = Callable[[int, Validation, Mapping[int, nn.Module]], object]
 """Told the updates done, the validation, and a model per living member that holds its present numbers."""
@@ -57,14 +61,28 @@ def train_many(
 
 
 def follow(
-    task: Task, recipes: Sequence[Recipe], points: Sequence[int], observe: Observe, *, grad_norms: bool = False
+    task: Task,
+    recipes: Sequence[Recipe],
+    points: Sequence[int],
+    observe: Observe,
+    *,
+    grad_norms: bool = False,
+    say: Callable[[str], None] | None = None,
 ) -> list[Run]:
-    """Train members that share an engine and show their models after each number of updates in `points`."""
+    """Train members that share an engine and show their models after each number of updates in `points`.
+
+    `say` is told how far the training is and about how long the rest takes.
+    """
     engine = choose_engine(task, recipes, grad_norms=grad_norms)
     models = [task.make_model(recipe.seed) for recipe in recipes]
+    started = time.perf_counter()
     try:
         for point in sorted({*points, engine.horizon}):
-            engine.advance(point - engine.done)
+            while engine.done < point and engine.alive:
+                engine.advance(min(_CHUNK, point - engine.done))
+                if say is not None:
+                    left = (time.perf_counter() - started) / engine.done * (engine.horizon - engine.done)
+                    say(f"{engine.done} of {engine.horizon} updates, about {left:.0f} s left")
             if engine.done < point:
                 break
             validation = engine.validate()
