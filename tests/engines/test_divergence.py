@@ -43,3 +43,9 @@ def test_the_earlier_death_counts():
 def test_the_living_and_the_unborn():
     assert died_at(np.linspace(3, 0, 100), 5.0) is None
     assert died_at(np.empty(0), 5.0) is None
+
+
+def test_a_lucky_first_batch_does_not_lower_the_bound():
+    assert bound_of(0.001, 2.0) == bound_of(2.0)
+    assert bound_of(2.0, 0.001) == bound_of(2.0)
+    assert bound_of(2.0, float("nan")) == bound_of(2.0)

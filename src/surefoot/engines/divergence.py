@@ -7,6 +7,8 @@ beyond the bound count.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
@@ -18,9 +20,14 @@ PATIENCE = 20
 """Consecutive steps beyond the bound after which a member is given up."""
 
 
-def bound_of(first_loss: float) -> float:
-    """The loss beyond which training that began at `first_loss` counts as running away."""
-    return first_loss + FACTOR * abs(first_loss)
+def bound_of(first_loss: float, first_val_loss: float = math.nan) -> float:
+    """The loss beyond which training that began at these losses counts as running away.
+
+    One batch, of a single example perhaps, can be lucky: where the validation loss before training is known and
+    higher, it is the start.
+    """
+    start = first_val_loss if first_val_loss > first_loss else first_loss
+    return start + FACTOR * abs(start)
 
 
 def died_at(losses: npt.NDArray[np.float64], bound: float) -> int | None:

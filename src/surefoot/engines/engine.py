@@ -113,6 +113,7 @@ class Ledger:
         self.grad_norm = np.full((count, horizon), np.nan) if grad_norms else None
         self.made = np.zeros(count, dtype=np.int64)
         self._looked = np.zeros(count, dtype=np.int64)
+        self._first_val = np.full(count, np.nan)
         self.fate: list[Fate | None] = [None] * count
         self.reason = [""] * count
         self.seconds = np.zeros(count)
@@ -142,6 +143,8 @@ class Ledger:
     def note_validation(self, validation: Validation) -> Validation:
         """Note a validation and give it back."""
         self._validations.append(validation)
+        if validation.step == 0:
+            self._first_val[list(validation.members)] = validation.loss
         return validation
 
     def note_time(self, members: Sequence[int], since: float) -> None:
@@ -164,12 +167,12 @@ class Ledger:
         # What was looked at before cannot kill any more, but for the run of bad steps at its end.
         since = max(0, int(self._looked[alive].min()) - PATIENCE + 1)
         recent = self.loss[alive, since : int(self.made[alive].max())]
-        bounds = np.array([bound_of(float(self.loss[member, 0])) for member in alive])
+        bounds = np.array([self._bound(member) for member in alive])
         suspects = alive[~(recent <= bounds[:, None]).all(axis=1)]
         self._looked[alive] = self.made[alive]
         for member in suspects:
             losses = self.loss[member, since : self.made[member]]
-            bound = bound_of(float(self.loss[member, 0]))
+            bound = self._bound(member)
             found = died_at(losses, bound)
             if found is not None:
                 at = since + found
@@ -180,6 +183,9 @@ class Ledger:
                 self.made[member] = at + 1
                 dead.append(int(member))
         return dead
+
+    def _bound(self, member: int) -> float:
+        return bound_of(float(self.loss[member, 0]), float(self._first_val[member]))
 
     def run(self, member: int) -> Run:
         """The member's record so far."""

@@ -158,10 +158,15 @@ class Logbook:
         self._checked += 1
         return self._dies(loss, self._checked - 1)
 
+    @property
+    def _first_val(self) -> float:
+        first = self.validations[0] if self.validations else None
+        return float(first.loss[0]) if first is not None and first.step == 0 else math.nan
+
     def _dies(self, loss: float, step: int) -> bool:
         """Whether the training is dead after this loss; see `divergence`."""
         if step == 0:
-            self._bound = bound_of(loss)
+            self._bound = bound_of(loss, self._first_val)
         finite = math.isfinite(loss)
         self._beyond = self._beyond + 1 if loss > self._bound else 0
         if finite and self._beyond < PATIENCE:
@@ -265,7 +270,7 @@ class Logbook:
         self.metrics.load(state["metrics"])
         self.fate, self.reason, self.notes = state["fate"], state["reason"], list(state["notes"])
         self.seconds, self.best, self._beyond = state["seconds"], state["best"], state["beyond"]
-        self._bound = bound_of(self.loss[0]) if self.loss else math.inf
+        self._bound = bound_of(self.loss[0], self._first_val) if self.loss else math.inf
         self._checked = len(self.loss)
 
 
