@@ -12,13 +12,14 @@ import torch
 from surefoot.engines.batches import steps_of
 from surefoot.engines.optimizers import name_of
 from surefoot.errors import InputError, TaskError
-from surefoot.find.answer import Answer, divergence_rate, unknown
+from surefoot.find.answer import Answer, divergence_rate
 from surefoot.find.folds import fold_tasks
 from surefoot.find.grid import grid, random
 from surefoot.find.progress import Watch
 from surefoot.find.race import race
 from surefoot.find.range_test import range_test
 from surefoot.find.search import Search
+from surefoot.find.verdict import verdict
 from surefoot.records import Found, Provenance, Recipe
 from surefoot.tasks.checking import check_task
 from surefoot.tasks.task import Task
@@ -102,7 +103,8 @@ def find(
     try:
         answer = METHODS[method](search, lr_range)
     except KeyboardInterrupt:
-        answer = unknown("the search was interrupted before it could tell rates apart; run it again to the end")
+        search.interrupted = True
+        answer = verdict(search)
     search.finish()
     return Found(
         task=task.name,

@@ -13,11 +13,17 @@ __all__ = ["FIRST_GAP", "Rung", "rungs"]
 FIRST_GAP = 0.45
 """Decades between the rates of the first rung."""
 _SHORTEST = 4
-"""Steps below which a horizon says nothing."""
+"""Steps below which a horizon says little; budgets below `_SCANT` steps cannot pay for so many."""
+_SCANT = 60
+_TINY = ((25, 0, FIRST_GAP), (6, 3, 0.25))
+_SMALL = ((64, 0, FIRST_GAP), (16, 4, 0.25), (4, 2, 0.3))
+_AMPLE = ((64, 0, FIRST_GAP), (8, 4, 0.3), (2, 4, 0.35))
+"""Rungs as (share of the length: one over this, rates, gap); the first takes as many rates as its range needs."""
+_TRAININGS = 2.7
+"""Full trainings that the ample rungs cost."""
 _FULL_GAP = 0.3
-_GAP = 0.25
 _FINALISTS = 3
-"""Rates that are trained to the end side by side before the next ones are chosen."""
+"""Rates that are trained to the end side by side, before the next ones are chosen."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,28 +39,23 @@ class Rung:
 
 
 def rungs(budget: int, horizon: int) -> list[Rung]:
-    """The rungs after one another.
+    """The rungs after one another, each over a longer horizon than the one before until the full one is reached.
+
+    Four rates over half the training say more about the whole of it than two over all of it: their noise averages
+    out, and over one halving the optimum moves little. Full trainings come on top once they can be paid for.
 
     Args:
         budget: member-steps that may be made.
         horizon: updates of the full training.
-
-    Every rung's horizon is longer than the one before, or equal to it at the full length.
     """
     trainings, length = budget / horizon, min(budget, horizon)
-    if length < 190:
-        shape = [(25, 0), (6, 3)]
-    elif trainings >= 2.7:
-        shape = [(64, 0), (16, 6), (8, 3)]
-    else:
-        shape = [(64, 0), (16, 4), (4, 2)]
-    plan = [Rung(max(_SHORTEST, round(length / share)), count, _GAP) for share, count in shape]
-    plan = [
-        one for place, one in enumerate(plan) if one.horizon < horizon and (not place or one.horizon > plan[0].horizon)
-    ]
-    left = int(trainings - sum(one.count * one.horizon for one in plan) / horizon - 0.2) if trainings >= 1.7 else 0
+    shape = _TINY if length < 190 else _AMPLE if trainings >= _TRAININGS else _SMALL
+    least = 2 if length < _SCANT else _SHORTEST
+    plan = [Rung(max(least, round(length / share)), count, gap) for share, count, gap in shape]
+    plan = [one for one in plan if one.horizon < horizon and (one is plan[0] or one.horizon > plan[0].horizon)]
+    taken = sum(one.count * one.horizon for one in plan) / horizon + 0.2
+    left = int(trainings - taken)
     while left > 0:
-        now = min(left, _FINALISTS)
-        plan.append(Rung(horizon, now, _FULL_GAP))
-        left -= now
-    return plan or [Rung(min(horizon, _SHORTEST), 0, _GAP)]
+        plan.append(Rung(horizon, min(left, _FINALISTS), _FULL_GAP))
+        left -= _FINALISTS
+    return plan or [Rung(min(horizon, least), 0, FIRST_GAP)]

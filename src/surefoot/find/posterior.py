@@ -40,9 +40,11 @@ class Posterior:
         self._search = search
         self.trials = [one for one in search.trials if one.fate != "interrupted"]
         self._start = search.initial_loss or 0.0
-        x = np.array([math.log10(one.lr) for one in self.trials])
-        halvings = np.array([halvings_of(search, one.horizon) for one in self.trials])
-        losses = np.array([_loss(one, self.trials, self._start) for one in self.trials])
+        seen = [(one.lr, one.horizon, _loss(one, self.trials, self._start)) for one in self.trials]
+        seen += [(one.lr, horizon, loss) for one in self.trials for horizon, loss in one.on_the_way]
+        x = np.array([math.log10(lr) for lr, _, _ in seen])
+        halvings = np.array([halvings_of(search, horizon) for _, horizon, _ in seen])
+        losses = np.array([loss if math.isfinite(loss) else math.inf for _, _, loss in seen])
         height = heights(losses, halvings, self._start)
         gains = {float(s): self._start - float(np.min(losses[halvings == s])) for s in np.unique(halvings)}
         self.low, self.high = float(x.min()), float(x.max())

@@ -24,6 +24,8 @@ _EXTENSIONS = 4
 """How often the first rung may reach further."""
 _REACH = 3
 """Rates of one extension."""
+_TIE = 0.001
+"""Share of the improvement by which the best rate must beat those inside the range, for the range to be extended."""
 _LOST = 0.7
 """Share of the best improvement so far that a trial must have lost half-way to be retired."""
 _EARLIEST = 16
@@ -42,11 +44,13 @@ def race(search: Search, lr_range: tuple[float, float] | None) -> Answer:
             f"raise it to at least {least * len(search.tasks) / search.steps:.2g}"
         )
     _scan(search, plan[0], low, high)
+    finals = 0
     for number, rung in enumerate(plan[1:], 2):
         if search.interrupted or not any(learned(one, search.initial_loss) for one in search.trials):
             break
         kept = sum(one.count for one in plan[number:] if one.horizon == search.horizon) * search.horizon
-        _climb(search, rung, kept, f"rung {number} of {len(plan)}")
+        _climb(search, rung, kept, f"rung {number} of {len(plan)}", search.recipe.seed + finals)
+        finals += rung.horizon == search.horizon
     return verdict(search)
 
 
@@ -57,13 +61,14 @@ def _scan(search: Search, rung: Rung, low: float, high: float) -> None:
         count = max(3, int(search.left * 0.7) // rung.horizon)
         lrs = first_rates(low, high, math.log10(high / low) / (count - 1))[:count]
     gap = math.log10(lrs[1] / lrs[0])
-    trials = _train(search, lrs, rung.horizon, "rung 1, whole range")
+    trials = _train(search, lrs, rung.horizon, "rung 1, whole range", search.recipe.seed)
     for _ in range(_EXTENSIONS):
         further = _beyond(trials, search.initial_loss, gap)
         further = [lr for lr in further if _LIMITS[0] <= lr <= _LIMITS[1]]
         if search.interrupted or not further or len(further) * rung.horizon > search.left // 2:
             return
-        trials = sorted([*trials, *_train(search, further, rung.horizon, "rung 1, further")], key=lambda one: one.lr)
+        found = _train(search, further, rung.horizon, "rung 1, further", search.recipe.seed)
+        trials = sorted([*trials, *found], key=lambda one: one.lr)
 
 
 def _beyond(trials: Sequence[Trial], initial_loss: float | None, gap: float) -> list[float]:
@@ -74,26 +79,32 @@ def _beyond(trials: Sequence[Trial], initial_loss: float | None, gap: float) -> 
     if not good:
         return below
     best = min(good, key=lambda place: trials[place].loss)
-    if best == 0:
-        return below
-    return [trials[-1].lr * step for step in steps] if best == len(trials) - 1 else []
+    inside = min((trials[place].loss for place in good if 0 < place < len(trials) - 1), default=math.inf)
+    if initial_loss is not None and inside - trials[best].loss < _TIE * (initial_loss - trials[best].loss):
+        return []
+    return below if best == 0 else [trials[-1].lr * step for step in steps]
 
 
-def _climb(search: Search, rung: Rung, kept: int, stage: str) -> None:
+def _climb(search: Search, rung: Rung, kept: int, stage: str, seed: int) -> None:
     """A later rung: the rates that may be best, as many as are paid for when `kept` steps are set aside."""
     count = min(rung.count, max(search.left - kept, 0) // rung.horizon)
     if count < 1:
         return
     posterior = Posterior(search, also=rung.horizon)
     places = spread_out(posterior.best_places(rung.horizon), count, rung.gap, posterior.low, posterior.high)
-    _train(search, [10**place for place in places], rung.horizon, stage)
+    _train(search, [10**place for place in places], rung.horizon, stage, seed)
 
 
-def _train(search: Search, lrs: Sequence[float], horizon: int, stage: str) -> list[Trial]:
-    half = horizon // 2
-    early = half >= _EARLIEST and len(lrs) > 1
+def _train(search: Search, lrs: Sequence[float], horizon: int, stage: str, seed: int) -> list[Trial]:
+    ways = {round(search.horizon / 2**halvings) for halvings in range(1, 7)} if horizon > _EARLIEST else set()
+    points = (0, *(step for step in sorted(ways) if _EARLIEST / 2 <= step < horizon))
     return search.train(
-        lrs, horizon, stage=stage, validate_at=(0, half) if early else (0,), prune=_Dominated(search) if early else None
+        lrs,
+        horizon,
+        stage=stage,
+        seeds=[seed] * len(lrs),
+        validate_at=points,
+        prune=_Dominated(search, horizon // 2),
     )
 
 
@@ -103,12 +114,12 @@ class _Dominated:
     Half-way through a schedule the loss does not tell close rates apart: only hopeless ones are given up.
     """
 
-    def __init__(self, search: Search) -> None:
-        self._search = search
+    def __init__(self, search: Search, half: int) -> None:
+        self._search, self._half = search, max(half, _EARLIEST)
 
     def __call__(self, validation: Validation) -> dict[int, str]:
         start, best = self._search.initial_loss, float(validation.loss.min())
-        if start is None or not best < start:
+        if start is None or not best < start or validation.step < self._half or len(validation.members) < 2:
             return {}
         lost = (validation.loss - best) / (start - best)
         return {

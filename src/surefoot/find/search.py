@@ -68,6 +68,20 @@ class Trial:
         return sum(run.steps for run in self.runs)
 
     @property
+    def on_the_way(self) -> list[tuple[int, float]]:
+        """Under a constant schedule, (updates, loss) of validations on the way: each is the end of a shorter trial."""
+        first = self.runs[0]
+        if first.recipe is None or first.recipe.schedule != "constant":
+            return []
+        steps = [int(step) for step in first.val_step if 0 < step < self.horizon]
+        losses = [{int(s): float(v) for s, v in zip(run.val_step, run.val_loss, strict=True)} for run in self.runs]
+        return [
+            (step, float(np.mean([one[step] for one in losses])))
+            for step in steps
+            if all(step in one for one in losses)
+        ]
+
+    @property
     def point(self) -> CurvePoint:
         """The trial as a point of the response curve."""
         steps = max(run.steps for run in self.runs)
@@ -169,6 +183,8 @@ class Search:
             for place, one in enumerate(recipes)
         ]
         self.trials += trials
+        rows = [Row(one.lr, one.loss, max(run.steps for run in one.runs), one.fate, one.seed) for one in trials]
+        self._tell(stage, horizon, rows, self.spent)
         return trials
 
     def _fold(
@@ -222,11 +238,6 @@ class Search:
         )
         self.spent = before + sum(run.steps for run in runs)
         self.interrupted = self.interrupted or any(run.fate == "interrupted" for run in runs)
-        final = [
-            Row(run_row.lr, run.final_val_loss, run.steps, run.fate, run_row.seed)
-            for run_row, run in zip(rows, runs, strict=True)
-        ]
-        self._tell(stage, horizon, final, self.spent)
         finished = {place: parts for place, parts in groups.items() if runs[place].fate == "finished"}
         return runs, finished
 

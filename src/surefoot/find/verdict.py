@@ -15,16 +15,17 @@ from surefoot.maths.response import Prior
 
 __all__ = ["verdict"]
 
-TAIL = 0.03
-NOISE = 0.01
-"""Share of the improvement by which the final loss varies from seed to seed, at least."""
+TAIL = 0.07
+NOISE = 0.1
+"""Share of the improvement by which a sweep's losses vary, for each unit of the noise of heights: twice what the
+height's definition gives, because a sweep has noise of its own."""
 RESOLUTION = 0.2
 """Decades between rates of a sweep that the interval is meant to hold the best of."""
 _FEWEST = 3
-"""Trials that learned, without which nothing is said."""
+"""Trials that learned, without which an interrupted search says nothing."""
 _FLAT = 0.02
-"""A response that loses less than this share over all rates tried is flat."""
-_SURE = 2.0
+"""A first rung in which no rate lost more than this share of the improvement is flat."""
+_SURE = 1.0
 """Standard errors by which the best trial must have improved on the loss at initialisation."""
 
 
@@ -45,19 +46,14 @@ def verdict(search: Search, prior: Prior | None = None) -> Answer:
     place = int(expected.argmin())
     lr = float(10 ** grid[place])
     rng = np.random.default_rng(search.recipe.seed)
-    low, high = lowest_place_interval(grid, shares, noise=NOISE, tail=TAIL, resolution=RESOLUTION, rng=rng)
+    low, high = lowest_place_interval(
+        grid, shares, noise=NOISE * posterior.response.noise, tail=TAIL, resolution=RESOLUTION, rng=rng
+    )
     low, high = min(low, float(grid[place])), max(high, float(grid[place]))
     cliff = divergence_rate(search.trials, start)
     edge = _edge(posterior, place, low, high, done, cliff)
     if edge is not None:
         return Answer(None, edge, notes=halted)
-    if float(np.median(shares, axis=0).max()) < _FLAT:
-        return Answer(
-            None,
-            f"the final loss hardly depends on the rate between {10**posterior.low:.2g} and {10**posterior.high:.2g}: "
-            "any of them will do, or widen `lr_range` to find where it matters",
-            notes=halted,
-        )
     loss, how = _expected_loss(search, good, float(expected[place]))
     return Answer(
         lr,
@@ -86,7 +82,8 @@ def _refusal(search: Search, done: Sequence[Trial], good: Sequence[Trial]) -> st
             "model's parameters, raise `cost` or `epochs`, or give another `lr_range`"
         )
     best = min(good, key=lambda one: one.loss)
-    if len(best.groups) > 1 and len(search.initial_groups) == len(best.groups):
+    judged = 2 * best.horizon >= search.horizon
+    if judged and len(best.groups) > 1 and len(search.initial_groups) == len(best.groups):
         gained = search.initial_groups - best.groups
         error = float(np.std(gained, ddof=1)) / math.sqrt(len(gained))
         if float(gained.mean()) < _SURE * error:
@@ -94,9 +91,22 @@ def _refusal(search: Search, done: Sequence[Trial], good: Sequence[Trial]) -> st
                 f"no rate learns more than noise: from {tried} the validation loss fell by at most "
                 f"{gained.mean():.2g} ± {error:.1g}; raise `epochs`, give more validation data, or check the labels"
             )
-    if len(good) < _FEWEST:
+    if _flat(done, start):
+        return (
+            f"the loss hardly depends on the rate from {tried}: any of them will do, or give a wider `lr_range` to "
+            "find where it matters"
+        )
+    if len(good) < 2:
         return f"only {len(good)} of {len(done)} rates from {tried} learned; give a lower `lr_range` or raise `cost`"
     return None
+
+
+def _flat(done: Sequence[Trial], start: float) -> bool:
+    """Whether no rate of the first, widest rung lost anything to speak of."""
+    first = [one for one in done if one.horizon == done[0].horizon]
+    best = min(one.loss for one in first)
+    apart = max(one.lr for one in first) / min(one.lr for one in first)
+    return apart >= 10 and best < start and max((one.loss - best) / (start - best) for one in first) < _FLAT
 
 
 def _edge(
@@ -123,7 +133,7 @@ def _expected_loss(search: Search, good: Sequence[Trial], lost: float) -> tuple[
     if longest == search.horizon:
         return end + lost * (start - end), ()
     shorter = [horizon for horizon in best if horizon < longest]
-    if shorter and end > 0:
+    if shorter and end > 0 and best[max(shorter)] > 0:
         before = max(shorter)
         pace = math.log(best[before] / end) / (halvings_of(search, before) - halvings_of(search, longest))
         # Losses level off: half the pace for what is left.

@@ -78,7 +78,7 @@ class Prior:
     """Decades that the optimum moves up for each halving."""
     drift_mean: float = 0.12
     drift_deviation: float = 0.1
-    jitter: float = 0.1
+    jitter: float = 0.15
     """Standard deviation of the drift over one halving; over more it grows with their square root."""
     unsettled: float = 0.1
     """Standard deviation of the drift for each doubling of the gain between two lengths."""
@@ -88,7 +88,7 @@ class Prior:
     """Standard deviation of the process around the basin."""
     length_scale: tuple[float, ...] = (0.4, 1.0)
     """Decades over which the process bends."""
-    offset: float = 0.2
+    offset: float = 0.5
     """Standard deviation of the basin's lowest height over each length."""
     spacing: float = 0.1
     """Decades between the places that the optimum may have."""
