@@ -51,14 +51,14 @@ def lab_page(result: LabResult) -> str:
     verdicts = Table("Verdicts, each by its rule", ("number", "printed", "measured", "verdict", "rule"), rows)
     charts = lab_charts(result)
     body = [
-        parts._header(result.title, f"surefoot lab {result.name}"), answer,
-        tag("section", tag("h2", "Printed and measured"), parts._table(verdicts)),
-        *(tag("section", tag("h2", one.title), parts._table(Table(one.title, one.columns, one.rows)))
+        parts.header(result.title, f"surefoot lab {result.name}"), answer,
+        tag("section", tag("h2", "Printed and measured"), parts.table(verdicts)),
+        *(tag("section", tag("h2", one.title), parts.table(Table(one.title, one.columns, one.rows)))
           for one in result.tables),
-        *(parts._section(one) for one in charts),
-        parts._origin(result.provenance, result.notes, result.seconds),
+        *(parts.section(one) for one in charts),
+        parts.origin(result.provenance, result.notes, result.seconds),
     ]  # fmt: skip
-    return parts._document(f"Lab: {result.title}", body, charts)
+    return parts.document(f"Lab: {result.title}", body, charts)
 
 
 def verdict_rows(result: LabResult) -> list[tuple[str, str, str, str, str]]:

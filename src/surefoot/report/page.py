@@ -23,7 +23,7 @@ from surefoot.report.packing import ALPHABET, pack
 from surefoot.report.snippets import snippets
 from surefoot.report.words import headline, recipe_phrase, recommendation, run_sentence
 
-__all__ = ["page_of", "write_page"]
+__all__ = ["document", "header", "origin", "page_of", "section", "table", "write_page"]
 
 
 def write_page(record: Found | Run | Sweep, path: str | os.PathLike[str]) -> Path:
@@ -62,14 +62,14 @@ def _found_page(found: Found) -> str:
     rules = []
     if found.rules:
         rows = tuple((name, rate(value)) for name, value in found.rules.items())
-        table = Table("Rates that published rules suggest from the same range test", ("rule", "rate"), rows)
-        rules = [tag("h2", "Range-test rules"), _table(table)]
+        listed = Table("Rates that published rules suggest from the same range test", ("rule", "rate"), rows)
+        rules = [tag("h2", "Range-test rules"), table(listed)]
     subject = f"Learning rate of {found.task}"
     body = [
-        _header(subject, recipe_phrase(found.recipe)), answer, _facts(facts), *(_section(one) for one in charts),
-        *rules, _code(found.recipe), _origin(found.provenance, found.notes, found.seconds),
+        header(subject, recipe_phrase(found.recipe)), answer, _facts(facts), *(section(one) for one in charts),
+        *rules, _code(found.recipe), origin(found.provenance, found.notes, found.seconds),
     ]  # fmt: skip
-    return _document(subject, body, charts)
+    return document(subject, body, charts)
 
 
 def _run_page(run: Run) -> str:
@@ -84,10 +84,10 @@ def _run_page(run: Run) -> str:
     answer = tag("div", tag("p", run_sentence(run)), class_="answer" if fine else "answer unknown")
     recipe = [] if run.recipe is None else [_code(run.recipe)]
     phrase = "" if run.recipe is None else recipe_phrase(run.recipe)
-    origin = _origin(run.provenance, run.notes, run.seconds)
     subject = f"Training of {run.task}" if run.task else "Training"
-    body = [_header(subject, phrase), answer, _facts(facts), *(_section(one) for one in charts), *recipe, origin]
-    return _document(subject, body, charts)
+    body = [header(subject, phrase), answer, _facts(facts), *(section(one) for one in charts), *recipe]
+    body.append(origin(run.provenance, run.notes, run.seconds))
+    return document(subject, body, charts)
 
 
 def _sweep_page(sweep: Sweep) -> str:
@@ -99,11 +99,12 @@ def _sweep_page(sweep: Sweep) -> str:
         said += f" The lowest validation loss was {brief(top.final_val_loss)}{where}."
     charts = [compare_chart(sweep), runs_chart(sweep.runs, "Every run", said)]
     subject = f"Sweep of {sweep.task}"
-    body = [_header(subject, ""), *(_section(one) for one in charts), _origin(sweep.provenance, (), None)]
-    return _document(subject, body, charts)
+    body = [header(subject, ""), *(section(one) for one in charts), origin(sweep.provenance, (), None)]
+    return document(subject, body, charts)
 
 
-def _header(subject: str, phrase: str) -> Markup:
+def header(subject: str, phrase: str) -> Markup:
+    """The top of a page: what it is about and, softer, a phrase (may be empty)."""
     return join([tag("h1", subject), *([tag("p", phrase, class_="soft")] if phrase else [])])
 
 
@@ -111,22 +112,24 @@ def _facts(facts: dict[str, str]) -> Markup:
     return tag("dl", *(tag("div", tag("dt", name), tag("dd", value)) for name, value in facts.items()), class_="facts")
 
 
-def _section(chart: Chart) -> Markup:
+def section(chart: Chart) -> Markup:
+    """A chart with its sentence and, folded, its numbers as a table."""
     small = " small" if chart.name in ("rate", "norm", "metrics") else ""
     waiting = tag("p", "Drawing … without JavaScript, the table below holds the numbers.", class_="waiting")
     label = f"{chart.title}: {chart.sentence}"
     plot = tag("div", waiting, class_=f"plot{small}", id=f"plot-{chart.name}", role="img", aria_label=label)
-    numbers = tag("details", tag("summary", "The numbers as a table"), _table(chart.table))
+    numbers = tag("details", tag("summary", "The numbers as a table"), table(chart.table))
     return tag("section", tag("h2", chart.title), tag("p", chart.sentence), plot, numbers)
 
 
-def _table(table: Table) -> Markup:
-    head = tag("tr", *(tag("th", name, scope="col") for name in table.columns))
+def table(shown: Table) -> Markup:
+    """A table that scrolls sideways by itself where the page is too narrow for it."""
+    head = tag("tr", *(tag("th", name, scope="col") for name in shown.columns))
     rows = [
-        tag("tr", *(tag("td", cell, class_="words" if len(cell) > 24 else None) for cell in row)) for row in table.rows
+        tag("tr", *(tag("td", cell, class_="words" if len(cell) > 24 else None) for cell in row)) for row in shown.rows
     ]
-    whole = tag("table", tag("caption", table.caption), tag("thead", head), tag("tbody", *rows))
-    return tag("div", whole, class_="wide", tabindex="0", role="region", aria_label=table.caption)
+    whole = tag("table", tag("caption", shown.caption), tag("thead", head), tag("tbody", *rows))
+    return tag("div", whole, class_="wide", tabindex="0", role="region", aria_label=shown.caption)
 
 
 def _code(recipe: Recipe) -> Markup:
@@ -150,7 +153,8 @@ def _code(recipe: Recipe) -> Markup:
     return tag("section", title, tag("p", said), *parts)
 
 
-def _origin(provenance: Provenance | None, notes: tuple[str, ...], seconds: float | None) -> Markup:
+def origin(provenance: Provenance | None, notes: tuple[str, ...], seconds: float | None) -> Markup:
+    """Notes and where the numbers come from; empty if nothing is known. `seconds` is the time it took."""
     facts: dict[str, str] = {}
     if provenance is not None:
         facts = {
@@ -165,13 +169,14 @@ def _origin(provenance: Provenance | None, notes: tuple[str, ...], seconds: floa
     rows = tuple((name, value) for name, value in facts.items() if value)
     parts = [tag("ul", *(tag("li", note) for note in notes))] if notes else []
     if rows:
-        parts.append(_table(Table("Where these numbers come from", ("what", "value"), rows)))
+        parts.append(table(Table("Where these numbers come from", ("what", "value"), rows)))
     if not parts:
         return Markup("")
     return tag("section", tag("h2", "Origin"), *parts)
 
 
-def _document(subject: str, body: list[Markup], charts: list[Chart]) -> str:
+def document(subject: str, body: list[Markup], charts: list[Chart]) -> str:
+    """The whole file: `body[0]` is the header of the page; `charts` are those whose sections are in `body`."""
     page_script = _asset("page.js")
     library, library_hash = _library()
     policy = (
