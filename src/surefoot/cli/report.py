@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import click
+from rich.console import Console
 
 from surefoot.cli.console import result_console
 from surefoot.cli.output import Output
 from surefoot.cli.saved import load_record
-from surefoot.records import Found, Run, Sweep
+from surefoot.records import Found, Record, Run, Sweep
+from surefoot.report.schedule_preview import SchedulePreview
+from surefoot.textbook.lab.record import LabResult
 
 __all__ = ["report"]
 
@@ -17,19 +20,34 @@ __all__ = ["report"]
 @click.option("--out", metavar="DIR", help="Folder for the page and the pictures.  [default: the folder of FILE]")
 @click.option("--quiet", "-q", is_flag=True, help="No summary.")
 def report(file: str, out: str | None, quiet: bool) -> None:
-    """Draw the page and the pictures of the record in FILE, which `find` or `train` wrote with --json or --out."""
+    """Draw the page and the pictures of the record in FILE, which another command wrote with --json or --out.
+
+    Found, run, sweep, lab and schedule records can be drawn.
+    """
     from pathlib import Path
 
     from surefoot.report.files import files_of
 
-    record = load_record(file, Found, Run, Sweep)
+    record = load_record(file, Found, Run, Sweep, LabResult, SchedulePreview)
     drawn = {name: writer for name, writer in files_of(record).items() if not name.endswith(".json")}
     output = Output(None, out if out is not None else str(Path(file).parent), list(drawn))
     written = output.write(record, drawn)
     console = result_console()
-    if not quiet and isinstance(record, Found):
+    if not quiet:
+        _show(record, console)
+        console.print("wrote " + ", ".join(str(path) for path in written), markup=False, soft_wrap=True)
+
+
+def _show(record: Record, console: Console) -> None:
+    if isinstance(record, Found):
         from surefoot.cli.shown import show_found
 
         show_found(record, console)
-    if not quiet:
-        console.print("wrote " + ", ".join(str(path) for path in written), markup=False, soft_wrap=True)
+    elif isinstance(record, LabResult):
+        from surefoot.cli.lab import show_lab
+
+        show_lab(record, console)
+    elif isinstance(record, SchedulePreview):
+        from surefoot.cli.schedule import show_schedule
+
+        show_schedule(record, console)

@@ -6,11 +6,9 @@ import json
 from pathlib import Path
 
 from surefoot.errors import RecordError
-from surefoot.records import Found, Recipe, Record, Run, Sweep
+from surefoot.records import Record
 
 __all__ = ["load_record"]
-
-_KINDS: dict[str, type[Record]] = {one.kind: one for one in (Found, Recipe, Run, Sweep)}
 
 
 def load_record(path: str, *kinds: type[Record]) -> Record:
@@ -19,7 +17,9 @@ def load_record(path: str, *kinds: type[Record]) -> Record:
     Raises:
         RecordError: no such file, no record, or a record of another kind.
     """
-    wanted = " or ".join(one.kind for one in kinds)
+    by_kind = {one.kind: one for one in kinds}
+    *others, last = by_kind
+    wanted = f"{', '.join(others)} or {last}" if others else last
     try:
         data = json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -29,8 +29,8 @@ def load_record(path: str, *kinds: type[Record]) -> Record:
     except (ValueError, RecursionError) as error:
         raise RecordError(f"`{path}` is no JSON ({error}); give a {wanted} record that Surefoot wrote") from None
     kind = data.get("kind") if isinstance(data, dict) else None
-    found = _KINDS.get(kind) if isinstance(kind, str) else None
-    if found is None or found not in kinds:
+    found = by_kind.get(kind) if isinstance(kind, str) else None
+    if found is None:
         what = f"a record of kind {kind!r}" if isinstance(kind, str) else "no record of Surefoot"
         raise RecordError(f"`{path}` is {what}; a {wanted} record is needed")
     try:

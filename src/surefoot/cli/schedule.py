@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
+from rich.console import Console
 from rich.table import Table
 
 from surefoot.cli.console import result_console
@@ -16,13 +16,12 @@ from surefoot.cli.options import output_options
 from surefoot.cli.output import Output
 from surefoot.cli.values import NAMED, POSITIVE
 from surefoot.errors import InputError
+from surefoot.report.files import NAMES, schedule_files
 from surefoot.report.numbers import brief, rate
 from surefoot.report.schedule_preview import SchedulePreview, preview_of, rate_lines, table_rows
 from surefoot.schedules import class_of, make, names, option_names
 
-__all__ = ["schedule"]
-
-FILES = ("schedule.json", "schedule.png")
+__all__ = ["schedule", "show_schedule"]
 
 
 @click.command()
@@ -58,31 +57,26 @@ def schedule(
             raise InputError("`NAME` is missing; `surefoot schedule` without it lists the schedules and writes nothing")
         _list()
         return
-    output = Output(json_to, out, FILES)
+    output = Output(json_to, out, NAMES["schedule"])
     metrics = None if metric is None else _metrics(metric)
     horizon = steps or (len(metrics) if metrics else 1000)
     made = make(name, peak, horizon, **dict(options))
     if made.follows_metric and metrics is None:
         raise InputError(f"`{name}` follows a metric; give it one with `--metric FILE`, such as the record of a run")
     preview = preview_of(made, metrics)
-    written = output.write(preview, {FILES[0]: preview.save, FILES[1]: partial(_picture, preview, log)})
+    written = output.write(preview, schedule_files(preview, log=log))
     if output.to_stdout:
         click.echo(preview.dumps(), nl=False)
     if quiet:
         return
-    _show(preview, to_stderr=output.to_stdout)
+    console = result_console(err=output.to_stdout)
+    show_schedule(preview, console)
     for path in written:
-        result_console(err=output.to_stdout).print(f"wrote {path}", markup=False, soft_wrap=True)
+        console.print(f"wrote {path}", markup=False, soft_wrap=True)
 
 
-def _picture(preview: SchedulePreview, log: bool, path: Path) -> None:
-    from surefoot.report.schedule_figure import schedule_figure
-
-    schedule_figure(preview, path, log=log)
-
-
-def _show(preview: SchedulePreview, *, to_stderr: bool) -> None:
-    console = result_console(err=to_stderr)
+def show_schedule(preview: SchedulePreview, console: Console) -> None:
+    """Print the rates of a schedule: what it is, a picture, a table."""
     console.print(f"{preview.spec}, peak {rate(preview.peak)}, {preview.steps} updates\n", markup=False)
     plain = not str(console.encoding).lower().startswith("utf")
     for line in rate_lines(preview, width=min(console.width, 100), plain=plain):

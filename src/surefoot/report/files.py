@@ -9,8 +9,10 @@ from typing import Any
 
 from surefoot.errors import RecordError
 from surefoot.records import Found, Record, Run, Sweep
+from surefoot.report.schedule_preview import SchedulePreview
+from surefoot.textbook.lab.record import LabResult
 
-__all__ = ["NAMES", "files_of"]
+__all__ = ["NAMES", "files_of", "schedule_files"]
 
 Writer = Callable[[Path], Any]
 
@@ -18,18 +20,25 @@ NAMES: dict[str, tuple[str, ...]] = {
     "found": ("found.json", "find.html", "find.png", "members.png"),
     "run": ("run.json", "train.html", "train.png"),
     "sweep": ("sweep.json", "sweep.html", "sweep.png", "compare.png"),
+    "schedule": ("schedule.json", "schedule.png"),
 }
-"""Kind of record -> names of its files: the record, the page, the pictures."""
+"""Kind of record -> names of its files: the record, the page, the pictures. Those of a lab record bear its name."""
 
 
 def files_of(record: Record) -> dict[str, Writer]:
     """Name of each file of `record` and the function that writes it to a path.
 
     Raises:
-        RecordError: records of this kind have no page.
+        RecordError: there is nothing to draw of a record of this kind.
     """
+    if isinstance(record, LabResult):
+        from surefoot.report.lab_page import lab_files
+
+        return lab_files(record)
+    if isinstance(record, SchedulePreview):
+        return schedule_files(record)
     if not isinstance(record, Found | Run | Sweep):
-        raise RecordError(f"a {record.kind} record has no page; give a found, run or sweep record")
+        raise RecordError(f"a {record.kind} record has no page; give a found, run, sweep, lab or schedule record")
     pictures = {
         "find.png": "found_figure", "members.png": "members_figure", "train.png": "run_figure",
         "sweep.png": "sweep_figure",
@@ -45,6 +54,18 @@ def files_of(record: Record) -> dict[str, Writer]:
         else:
             writers[name] = partial(_picture, pictures[name], record)
     return writers
+
+
+def schedule_files(preview: SchedulePreview, *, log: bool = False) -> dict[str, Writer]:
+    """Name of each file of `preview` and the function that writes it; `log` is the scale of the picture."""
+    record, picture = NAMES[preview.kind]
+    return {record: preview.save, picture: partial(_schedule, preview, log)}
+
+
+def _schedule(preview: SchedulePreview, log: bool, path: Path) -> None:
+    from surefoot.report.schedule_figure import schedule_figure
+
+    schedule_figure(preview, path, log=log)
 
 
 def _page(record: Found | Run | Sweep, path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from rich.text import Text
 
-from surefoot.errors import RecipeError
+from surefoot.errors import RecipeError, RecordError
 from surefoot.records import FloatSeries, Record, float_series
 from surefoot.report.numbers import rate
 from surefoot.report.terminal import Canvas
@@ -39,6 +39,15 @@ class SchedulePreview(Record):
     """Momentum of every update, [steps]; empty where the schedule leaves it to the optimizer."""
     metrics: FloatSeries = dataclasses.field(default_factory=float_series)
     """The metric that the schedule was shown before each update, [steps]; empty where it follows none."""
+
+    def __post_init__(self) -> None:
+        """Refuse a preview without a rate for every update, or with a peak that is none."""
+        if self.steps < 1 or len(self.lrs) != self.steps:
+            raise RecordError(f"`lrs` has {len(self.lrs)} entries; one for each of the {self.steps} `steps` is needed")
+        if len(self.momenta) not in (0, self.steps):
+            raise RecordError(f"`momenta` has {len(self.momenta)} entries; {self.steps} or none are needed")
+        if not (math.isfinite(self.peak) and self.peak > 0):
+            raise RecordError(f"`peak` is {self.peak}; it is a number above 0")
 
 
 def preview_of(schedule: Schedule, metrics: Sequence[float] | None = None) -> SchedulePreview:

@@ -8,6 +8,7 @@ common axis, small images, or a surface with paths on it; the panels of a result
 from __future__ import annotations
 
 import dataclasses
+import re
 from typing import Any, ClassVar, Literal
 
 from surefoot.errors import RecordError
@@ -130,7 +131,9 @@ class LabResult(Record):
     provenance: Provenance = dataclasses.field(default_factory=Provenance)
 
     def __post_init__(self) -> None:
-        """Refuse a printed number without a measured one, a verdict and a rule, and the reverse."""
+        """Refuse a printed number without a measured one, a verdict and a rule, and the reverse; and an odd name."""
+        if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", self.name):  # files are called so
+            raise RecordError(f"`name` is {self.name!r}; small letters and digits are needed, joined by hyphens")
         for name in ("measured", "verdict", "rule"):
             other = getattr(self, name)
             if other.keys() != self.printed.keys():
