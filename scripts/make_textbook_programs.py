@@ -238,10 +238,11 @@ def page(results: dict[str, LabResult]) -> str:
     for name, result in results.items():
         agreeing, count = result.counts
         took = duration(result.seconds or 0.0)
+        summary = PROGRAMS[name].summary + ("" if PROGRAMS[name].summary.endswith("?") else ".")
         lines += [
             f"### `surefoot lab {name}`",
             "",
-            f"{PROGRAMS[name].summary}. {took}; {agreeing} of {count} agree.",
+            f"{summary} {took}; {agreeing} of {count} agree.",
             "",
         ]
         lines += [f"- {sentence}" for sentence in result.sentences]
