@@ -78,6 +78,8 @@ def test_every_kind_of_panel_is_drawn(tmp_path, monkeypatch):
         (["lab", "mnist-cnn", "--data", "/nowhere"], "holds no train-images-idx3-ubyte"),
         (["lab", "bowl", "--seeds", "0"], "--seeds"),
         (["lab", "bowl", "--out", "/dev/null"], "which is a file"),
+        (["lab", "--out", "/nowhere"], "`--out` needs a program"),
+        (["lab", "--seed", "0"], "`--seed` needs a program"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(words, said, capsys):

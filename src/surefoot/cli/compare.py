@@ -14,7 +14,7 @@ from surefoot.cli.console import progress_console, result_console
 from surefoot.cli.options import command_line, output_options, place_options
 from surefoot.cli.output import Output, PartlyWrittenError
 from surefoot.cli.task_argument import hints, open_task
-from surefoot.cli.values import BATCH, NAMED, NUMBERS, POSITIVE
+from surefoot.cli.values import BATCH, FINITE, NAMED, NUMBERS, POSITIVE
 from surefoot.errors import InputError
 from surefoot.records import Recipe, Sweep
 from surefoot.report.compare_charts import compare_sentence, terminal_table
@@ -49,7 +49,7 @@ MOST = 500
 @click.option("--weight-decay", type=float, help="Weight decay of the optimizers that have it.")
 @click.option("--clip", type=POSITIVE, help="Largest gradient norm.")
 @change_options
-@click.option("--target", type=float, help="Validation loss that settings are timed to.  [default: near the best]")
+@click.option("--target", type=FINITE, help="Validation loss that settings are timed to.  [default: near the best]")
 @place_options
 @output_options
 @click.pass_context
@@ -104,7 +104,7 @@ def _recipes(spec: str, task: Task, given: dict[str, Any]) -> list[Recipe]:
     epochs, batch_size = hints(spec, task)
     options = {name: given[name] for name in ("momentum", "weight_decay") if given[name] is not None}
     options |= dict(given["more"])
-    sizes = [batch_size] if given["batch_size"] is None else _listed(given["batch_size"], "--batch-size")
+    sizes = [batch_size] if given["batch_size"] is None else _sizes(given["batch_size"])
     optimizers = [name_of(name) for name in _listed(given["optimizer"], "--optimizer")]
     taken = {name: _taken(name, options) for name in optimizers}
     for option in options:
@@ -124,7 +124,7 @@ def _recipes(spec: str, task: Task, given: dict[str, Any]) -> list[Recipe]:
             lr=lr,
             options=taken[optimizer],
             schedule=schedule,
-            batch_size=BATCH.convert(size, None, None) if isinstance(size, str) else size,
+            batch_size=size,
             epochs=given["epochs"] or epochs,
             clip=given["clip"],
             seed=given["seed"] + number,
@@ -133,6 +133,13 @@ def _recipes(spec: str, task: Task, given: dict[str, Any]) -> list[Recipe]:
         for optimizer, schedule, size, lr in settings
         for number in range(given["seeds"])
     ]
+
+
+def _sizes(written: str) -> list[int | str]:
+    try:
+        return [BATCH.convert(size, None, None) for size in _listed(written, "--batch-size")]
+    except click.BadParameter as error:
+        raise InputError(f"`--batch-size` is {written!r}: {error.message}") from None
 
 
 def _taken(optimizer: str, options: dict[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from rich.table import Table
 from surefoot.cli.console import progress_console, result_console
 from surefoot.cli.options import command_line, output_options
 from surefoot.cli.output import Output, PartlyWrittenError
+from surefoot.errors import InputError
 
 if TYPE_CHECKING:
     from surefoot.textbook.lab.record import LabResult
@@ -44,6 +45,10 @@ def lab(
     from surefoot.textbook.lab.catalogue import Setting, find_program
 
     if name is None:
+        unused = {"--seeds": seeds, "--seed": seed, "--data": data, "--out": out}
+        given = [option for option, value in unused.items() if value is not None]
+        if given:
+            raise InputError(f"`{given[0]}` needs a program; `surefoot lab` without NAME lists them")
         _list(json_to)
         return
     program = find_program(name)

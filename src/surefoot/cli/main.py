@@ -79,7 +79,7 @@ def _run(words: list[str]) -> int:
     except click.exceptions.Exit as leave:
         return leave.exit_code
     except click.UsageError as error:
-        _complain(_usage(error))
+        _complain(_usage(error, words))
         return 2
     except click.ClickException as error:
         _complain(error.format_message())
@@ -105,12 +105,14 @@ def _trace() -> None:
         traceback.print_exc()
 
 
-def _usage(error: click.UsageError) -> str:
+def _usage(error: click.UsageError, words: list[str]) -> str:
     """What is wrong with the command line, and where its help is, in one line."""
     message = error.format_message().rstrip(".")
     if message[:1].isupper() and not message[:2].isupper():
         message = message[0].lower() + message[1:]
-    where = error.ctx.command_path if error.ctx else "surefoot"
+    # click does not say of an option without its value whose it is.
+    verb = next((f" {word}" for word in words[:1] if word in app.places), "")
+    where = error.ctx.command_path if error.ctx else f"surefoot{verb}"
     return f"{message} (see `{where} --help`)"
 
 

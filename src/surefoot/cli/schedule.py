@@ -23,11 +23,17 @@ from surefoot.schedules import class_of, make, names, option_names
 
 __all__ = ["schedule", "show_schedule"]
 
+MOST_STEPS = 10_000_000
+"""Every update is computed, and stands in the record."""
+
 
 @click.command()
 @click.argument("name", metavar="[NAME]", required=False)
 @click.option(
-    "--steps", type=click.IntRange(min=1), metavar="N", help="Updates of the training.  [default: 1000, or the metrics]"
+    "--steps",
+    type=click.IntRange(1, MOST_STEPS),
+    metavar="N",
+    help="Updates of the training.  [default: 1000, or the metrics]",
 )
 @click.option("--peak", type=POSITIVE, default=0.1, show_default=True, help="The rate the schedule is scaled to.")
 @click.option("--option", "options", type=NAMED, multiple=True, help="An option of the schedule; repeatable.")

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 else:
     _Value = click.ParamType
 
-__all__ = ["BATCH", "EARLY_STOP", "MEMORY", "NAMED", "NUMBERS", "POSITIVE", "RATES"]
+__all__ = ["BATCH", "EARLY_STOP", "FINITE", "MEMORY", "NAMED", "NUMBERS", "POSITIVE", "RATES"]
 
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
 
@@ -116,6 +116,19 @@ class _Positive(_Value):
         return number
 
 
+class _Finite(_Value):
+    name = "NUMBER"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        try:
+            number = float(value)
+        except ValueError:
+            number = math.nan
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is not a finite number", param, ctx)
+        return number
+
+
 def _literal(written: str) -> Any:
     """A number, ``true``, ``false``, ``none`` or a list of numbers where it is one, else the text itself."""
     words = {"true": True, "false": False, "none": None}
@@ -137,4 +150,5 @@ MEMORY = _Memory()
 NUMBERS = _Numbers()
 NAMED = _Named()
 EARLY_STOP = _EarlyStop()
+FINITE = _Finite()
 POSITIVE = _Positive()
