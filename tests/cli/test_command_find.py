@@ -115,7 +115,9 @@ def test_a_full_disk_still_prints_the_result(surefoot, stand_in):
     assert said.code == 2
     assert "Train iris at a rate of 0.123" in said.out
     assert said.err.count("\n") == 1
-    assert "`/dev/full` cannot be written: No space left on device; the record is kept in " in said.err
+    assert (
+        "`/dev/full` cannot be written: No space left on device; name another place; the record is kept in " in said.err
+    )
     found = Found.load(said.err.rpartition("kept in ")[2].strip())
     assert found.lr == 0.123456
 
