@@ -15,7 +15,7 @@ from surefoot.maths.response import Prior
 
 __all__ = ["verdict"]
 
-TAIL = 0.07
+TAIL = 0.05
 NOISE = 0.1
 """Share of the improvement by which a sweep's losses vary, for each unit of the noise of heights: twice what the
 height's definition gives, because a sweep has noise of its own."""
