@@ -69,20 +69,21 @@ class Serial:
 
     def advance(self, steps: int) -> None:
         """Let every living member make `steps` updates; see `Engine`."""
-        for _ in range(min(steps, self.horizon - self.done)):
-            members = self.alive
-            if not members:
-                break
-            started = time.perf_counter()
-            batches = self._batches(self.done)
-            with borrowed_rng(), torch.enable_grad():
+        # Borrowed once, not at every step: to keep and put back three generators costs more than a small update.
+        with borrowed_rng(), torch.enable_grad():
+            for _ in range(min(steps, self.horizon - self.done)):
+                members = self.alive
+                if not members:
+                    break
+                started = time.perf_counter()
+                batches = self._batches(self.done)
                 observed = [self._update(member, batches) for member in members]
-            losses = np.array([[loss] for loss, _ in observed])
-            self.ledger.note_steps(members, self.done, losses, np.array([[norm] for _, norm in observed]))
-            self.ledger.note_time(members, started)
-            self.done += 1
-            for dead in self.ledger.deaths():
-                self._release(dead)
+                losses = np.array([[loss] for loss, _ in observed])
+                self.ledger.note_steps(members, self.done, losses, np.array([[norm] for _, norm in observed]))
+                self.ledger.note_time(members, started)
+                self.done += 1
+                for dead in self.ledger.deaths():
+                    self._release(dead)
         if self.done == self.horizon:
             self.ledger.end(self.alive, "finished", "all steps were made")
 

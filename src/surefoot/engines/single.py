@@ -18,10 +18,9 @@ from torch.utils import _pytree as pytree
 from surefoot.engines.batches import BatchOrder
 from surefoot.engines.optimizers import build_optimizer
 from surefoot.engines.serial import parameter_groups
-from surefoot.engines.validator import seed_torch
 from surefoot.errors import RecipeError
 from surefoot.records import Recipe
-from surefoot.tasks.borrowing import mixed_seed
+from surefoot.tasks.borrowing import mixed_seed, seed_torch
 from surefoot.tasks.sources import TensorSource
 from surefoot.tasks.task import Task
 
@@ -130,7 +129,7 @@ class Single:
         if self._rates != (lr, momentum):
             self._set_rates(lr, momentum)
         # Randomness inside the model depends on seed and step alone, so that any step can be the first.
-        seed_torch(mixed_seed(self.recipe.seed, step, 1), self.task.device)
+        seed_torch(mixed_seed(self.recipe.seed, step, 1))
         if self._plain_clear:
             for parameter in self._trained:
                 parameter.grad = None

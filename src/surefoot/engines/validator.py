@@ -14,21 +14,14 @@ from torch import nn
 from torch.utils import _pytree as pytree
 
 from surefoot.engines.engine import Validation, val_groups
+from surefoot.tasks.borrowing import seed_torch
 from surefoot.tasks.sources import TensorSource
 from surefoot.tasks.task import Task, takes_model
 
-__all__ = ["Validator", "seed_torch"]
+__all__ = ["Validator"]
 
 _NUMBERS = 2**16
 """Numbers of input that go through the model at a time: enough to hide the cost of a call, few enough for a cache."""
-
-
-def seed_torch(seed: int, device: torch.device) -> None:
-    """What ``torch.manual_seed`` does; on the CPU without asking every other backend, which takes 100 times as long."""
-    if device.type == "cpu":
-        torch.default_generator.manual_seed(seed)
-    else:
-        torch.manual_seed(seed)
 
 
 class Validator:
@@ -47,7 +40,7 @@ class Validator:
         """Mean loss and metrics of `model`, which is member 0; its mode is put back, torch's seed is not."""
         modes = [(module, module.training) for module in model.modules()]
         model.eval()
-        seed_torch(0, self.task.device)
+        seed_torch(0)
         losses: list[float] = []
         sums = dict.fromkeys(self.task.metrics, 0.0)
         try:

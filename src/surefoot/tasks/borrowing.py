@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-__all__ = ["borrowed_rng", "borrowed_threads", "mixed_seed", "seed_all"]
+__all__ = ["borrowed_rng", "borrowed_threads", "mixed_seed", "seed_all", "seed_torch"]
 
 _MASK = 2**64 - 1
 
@@ -35,9 +35,19 @@ def borrowed_rng(seed: int | None = None) -> Iterator[None]:
 
 def seed_all(seed: int) -> None:
     """Start torch, NumPy's legacy generator and `random` from `seed`; for use inside `borrowed_rng`."""
-    torch.manual_seed(seed)
+    seed_torch(seed)
     np.random.seed(seed % 2**32)  # noqa: NPY002
     random.seed(seed)
+
+
+def seed_torch(seed: int) -> None:
+    """What ``torch.manual_seed`` does for the CPU and CUDA devices.
+
+    Without a GPU that function formats a stack trace and keeps it for a GPU to come: slow, and it piles up.
+    """
+    torch.default_generator.manual_seed(seed)
+    if torch.cuda.is_available():
+        torch.cuda.manual_seed_all(seed)
 
 
 @contextlib.contextmanager
