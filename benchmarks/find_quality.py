@@ -13,9 +13,11 @@ from __future__ import annotations
 
 import argparse
 import concurrent.futures
+import contextlib
 import json
 import math
 import multiprocessing
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +30,15 @@ from surefoot.engines.batches import steps_of
 from surefoot.engines.calibrate import choose_engine
 from surefoot.engines.train import train_members
 from surefoot.find import find
-from surefoot.records import Found, Recipe
+from surefoot.records import Found, Provenance, Recipe
 from surefoot.tasks.task import Task
 
 RECORDS = Path(__file__).parent / "records"
 SEEDS = (0, 1, 2)
+SEARCH_SEED = 100
+"""Seed of the searches: none of the oracle's, so that no search sees a run that it is judged by."""
+PEER_STEPS = 100
+PEERS = ("torch-lr-finder", "pytorch-lightning", "fastai")
 RATES = 25
 STEP = 0.2
 """Decades between two rates of the oracle."""
@@ -108,22 +114,27 @@ def encoded(value: Any) -> Any:
 
 
 def save(name: str, records: list[dict[str, Any]]) -> None:
+    origin = Provenance.here(seeds={"search": SEARCH_SEED, "oracle": max(SEEDS)}, command=f"find_quality.py {name}")
+    versions = origin.versions | {peer: version for peer in PEERS if (version := _version(peer))}
+    head = {"date": origin.date, "machine": origin.machine, "versions": versions}
     lines = ",\n".join(json.dumps(encoded(one)) for one in records)
-    (RECORDS / name).write_text(f"[\n{lines}\n]\n", encoding="utf-8")
+    text = json.dumps(head)[:-1] + f', "cases": [\n{lines}\n]}}\n'
+    (RECORDS / name).write_text(text, encoding="utf-8")
+
+
+def _version(package: str) -> str | None:
+    with contextlib.suppress(metadata.PackageNotFoundError):
+        return metadata.version(package)
+    return None
 
 
 def load(name: str) -> dict[str, dict[str, Any]]:
     found = json.loads((RECORDS / name).read_text(encoding="utf-8"))
-    return {one["case"]: one for one in found}
+    return {one["case"]: one for one in found["cases"]}
 
 
 def make_oracle(workers: int) -> None:
     save("oracle.json", in_parallel(oracle_of, list(CASES), workers))
-
-
-SEARCH_SEED = 100
-"""Seed of the searches: none of the oracle's, so that no search sees a run that it is judged by."""
-PEER_STEPS = 100
 
 
 def searched(case: Case, task: Task, cost: float, seed: int = SEARCH_SEED) -> Found:

@@ -15,7 +15,6 @@ import argparse
 import json
 import math
 import os
-import platform
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -26,7 +25,7 @@ import torch
 from torch import nn
 
 from surefoot.engines.training import Training
-from surefoot.records import Recipe
+from surefoot.records import Provenance, Recipe
 from surefoot.tasks.borrowing import mixed_seed
 from surefoot.tasks.catalogue import find_entry
 from surefoot.tasks.metrics import accuracy
@@ -144,9 +143,10 @@ def main() -> None:
             f"{one['validation_loss_by_hand']:.4f} and {one['validation_loss_surefoot']:.4f}"
         )
     if given.json:
+        origin = Provenance.here()
         record = {
-            "benchmark": "training", "torch": torch.__version__, "machine": platform.machine(),
-            "threads": given.threads, "load": os.getloadavg()[0], "results": results,
+            "date": origin.date, "machine": origin.machine, "versions": origin.versions,
+            "threads": given.threads, "load": os.getloadavg()[0], "cases": results,
         }  # fmt: skip
         given.json.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 import shlex
 from pathlib import Path
 
@@ -87,3 +88,10 @@ def test_the_tour_runs(elsewhere):
     shown = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     assert any("text/html" in output.get("data", {}) for output in shown)
     assert any("image/png" in output.get("data", {}) for output in shown)
+
+
+def test_the_page_of_measurements_is_what_the_records_say():
+    maker = runpy.run_path(str(ROOT / "scripts" / "make_measured.py"))
+    assert (ROOT / "docs" / "measured.md").read_text(encoding="utf-8") == maker["page"](), (
+        "run python scripts/make_measured.py"
+    )
