@@ -103,30 +103,24 @@ class _EarlyStop(_Value):
         return read
 
 
-class _Positive(_Value):
-    name = "NUMBER"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        try:
-            number = float(value)
-        except ValueError:
-            number = math.nan
-        if not 0 < number < math.inf:
-            self.fail(f"{value!r} is not a finite number above 0", param, ctx)
-        return number
-
-
 class _Finite(_Value):
     name = "NUMBER"
+    wanted = "a finite number"
+    above = -math.inf
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         try:
             number = float(value)
         except ValueError:
             number = math.nan
-        if not math.isfinite(number):
-            self.fail(f"{value!r} is not a finite number", param, ctx)
+        if not self.above < number < math.inf:
+            self.fail(f"{value!r} is not {self.wanted}", param, ctx)
         return number
+
+
+class _Positive(_Finite):
+    wanted = "a finite number above 0"
+    above = 0.0
 
 
 def _literal(written: str) -> Any:

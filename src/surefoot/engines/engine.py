@@ -209,11 +209,3 @@ class Ledger:
             reason=self.reason[member] or "still training",
             seconds=float(self.seconds[member]),
         )
-
-    def val_groups(self, member: int) -> npt.NDArray[np.float64]:
-        """Losses of the member over the parts of the validation data, at its last validation."""
-        for one in reversed(self._validations):
-            if member in one.members:
-                row: npt.NDArray[np.float64] = one.groups[one.members.index(member)]
-                return row
-        return np.empty(0)

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from surefoot.engines.train import train_members
 from surefoot.records import Provenance, Recipe, float_series
 from surefoot.tasks.borrowing import borrowed_rng
 from surefoot.tasks.catalogue import find_entry
@@ -20,7 +21,6 @@ from surefoot.tasks.models.mlp import mlp
 from surefoot.tasks.task import Task
 from surefoot.textbook.lab.catalogue import Setting
 from surefoot.textbook.lab.record import Curve, LabResult, LabTable, Panel
-from surefoot.textbook.lab.training import train_many
 from surefoot.textbook.lab.verdicts import Verdicts
 
 __all__ = ["first_layer_gradient", "layer_facts", "run"]
@@ -198,7 +198,9 @@ def _trained(name: str, steps: int, seed: int) -> tuple[str, ...]:
     entry = find_entry(name)
     task = entry.make()
     batch = entry.batch_size if isinstance(entry.batch_size, str) else min(entry.batch_size, task.train.size)
-    run = train_many(task, [Recipe(optimizer="adam", lr=0.01, batch_size=batch, epochs=1, seed=seed)], horizon=steps)[0]
+    run = train_members(
+        task, [Recipe(optimizer="adam", lr=0.01, batch_size=batch, epochs=1, seed=seed)], horizon=steps
+    )[0]
     tail = float(np.mean(run.loss[-max(1, steps // 10) :]))
     metric = next(iter(run.val_metrics), None)
     said = f"loss {run.val_loss[-1]:.3g}"
@@ -210,7 +212,7 @@ def _trained(name: str, steps: int, seed: int) -> tuple[str, ...]:
 def _best(digits: Task, activation: str, depth: int, steps: int, seed: int) -> float:
     task = _with_model(digits, activation, depth)
     recipes = [Recipe(lr=lr, batch_size=64, epochs=1, seed=seed) for lr in LRS]
-    runs = train_many(task, recipes, horizon=steps)
+    runs = train_members(task, recipes, horizon=steps)
     return max(float(run.val_metrics["accuracy"][-1]) for run in runs if run.fate == "finished")
 
 
@@ -245,7 +247,7 @@ def _hard_data(digits: Task, steps: int, seed: int) -> dict[str, float]:
     found = {}
     for name, part in kinds.items():
         task = Task(digits.model, part, digits.val, loss=digits.loss, metrics=digits.metrics, name=name)
-        run = train_many(task, [Recipe(lr=0.3, batch_size=64, epochs=1, seed=seed)], horizon=3 * steps)[0]
+        run = train_members(task, [Recipe(lr=0.3, batch_size=64, epochs=1, seed=seed)], horizon=3 * steps)[0]
         found[name] = float(run.val_metrics["accuracy"][-1])
     return found
 

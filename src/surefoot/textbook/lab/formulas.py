@@ -7,13 +7,13 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
+from surefoot.engines.train import train_members
 from surefoot.records import Provenance, Recipe, float_series
 from surefoot.schedules import make
 from surefoot.tasks.data.surfaces import mean_height, quadratic
 from surefoot.tasks.task import Task
 from surefoot.textbook.lab.catalogue import Setting
 from surefoot.textbook.lab.record import Curve, LabResult, LabTable, Panel
-from surefoot.textbook.lab.training import train_many
 from surefoot.textbook.lab.verdicts import Verdicts
 from surefoot.textbook.lab.xor import INPUTS, TARGETS, gradients, normal_nets, outputs, sigmoid
 from surefoot.textbook.lab.xor_backprop import autograd
@@ -231,7 +231,7 @@ def measured_limit(momentum: float, steps: int = 200) -> float:
     recipes = [
         Recipe(lr=float(lr), options={"momentum": momentum}, batch_size="full", epochs=steps, data_seed=0) for lr in lrs
     ]
-    runs = train_many(task, recipes)
+    runs = train_members(task, recipes)
     holds = [run.fate == "finished" and run.val_loss[-1] < run.val_loss[0] for run in runs]
     first = holds.index(False)
     return float(np.sqrt(lrs[first - 1] * lrs[first]))

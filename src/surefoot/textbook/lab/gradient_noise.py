@@ -16,13 +16,13 @@ import numpy.typing as npt
 import torch
 from torch.func import functional_call, grad, vmap
 
+from surefoot.engines.train import train_members
 from surefoot.records import Provenance, Recipe, float_series
 from surefoot.tasks.catalogue import find_entry
 from surefoot.tasks.data.surfaces import mean_height, quadratic
 from surefoot.tasks.task import Task
 from surefoot.textbook.lab.catalogue import Setting
 from surefoot.textbook.lab.record import Curve, LabResult, LabTable, Panel
-from surefoot.textbook.lab.training import train_many
 from surefoot.textbook.lab.verdicts import Verdicts
 
 __all__ = ["floor", "run", "single_gradients"]
@@ -223,9 +223,9 @@ def _floors(seeds: list[int], steps: int) -> tuple[list[float], float]:
     decayed = 0.0
     for seed in seeds:
         plain = Recipe(lr=DECAYED, batch_size=BATCH, epochs=0.25, seed=seed, data_seed=seed)
-        runs = train_many(task, [plain.replace(lr=lr) for lr in LRS], validate_at=points)
+        runs = train_members(task, [plain.replace(lr=lr) for lr in LRS], validate_at=points)
         heights += [float(np.mean(run.val_loss)) / len(seeds) for run in runs]
-        falling = train_many(task, [plain.replace(schedule="inverse-time:k=0.1")], validate_at=points)[0]
+        falling = train_members(task, [plain.replace(schedule="inverse-time:k=0.1")], validate_at=points)[0]
         decayed += float(np.mean(falling.val_loss[-20:])) / len(seeds)
     return heights.tolist(), decayed
 
@@ -233,7 +233,7 @@ def _floors(seeds: list[int], steps: int) -> tuple[list[float], float]:
 def _three_ways(task: Task, seed: int, epochs: int) -> tuple[tuple[Curve, ...], dict[str, float]]:
     curves, ends = [], {}
     for name, (batch, lr) in WAYS.items():
-        run = train_many(task, [Recipe(lr=lr, batch_size=batch, epochs=epochs, seed=seed)])[0]
+        run = train_members(task, [Recipe(lr=lr, batch_size=batch, epochs=epochs, seed=seed)])[0]
         per_epoch = run.steps_per_epoch or 1.0
         width = max(1, math.ceil(per_epoch / 10))
         smooth = np.convolve(run.loss, np.ones(width) / width, mode="valid")

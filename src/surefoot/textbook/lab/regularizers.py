@@ -12,13 +12,14 @@ import numpy as np
 import torch
 from torch import nn
 
+from surefoot.engines.train import train_members
 from surefoot.records import Provenance, Recipe, Run, float_series
 from surefoot.tasks.augmenting import changed
 from surefoot.tasks.catalogue import find_entry
 from surefoot.tasks.task import Task
 from surefoot.textbook.lab.catalogue import Setting
 from surefoot.textbook.lab.record import Curve, LabResult, LabTable, Panel
-from surefoot.textbook.lab.training import train_many, with_seeds
+from surefoot.textbook.lab.training import with_seeds
 from surefoot.textbook.lab.verdicts import Verdicts
 from surefoot.textbook.lab.xor import SOLVED, normal_nets, train
 
@@ -47,7 +48,7 @@ def run(setting: Setting, *, epochs: int = 60, seeds: int = 5, starts: int = 100
     for name, (task, options) in variants.items():
         setting.say(f"{epochs} epochs on {EXAMPLES} digits: {name}")
         recipe = Recipe(lr=0.1, options={"momentum": 0.9, **options}, batch_size=32, epochs=epochs)
-        trained[name] = train_many(task, with_seeds(recipe, chosen), validate_at=points)
+        trained[name] = train_members(task, with_seeds(recipe, chosen), validate_at=points)
     val = {name: np.array([run.val_loss for run in runs]) for name, runs in trained.items()}
     ends = {name: float(np.mean(one[:, -1])) for name, one in val.items()}
     spread = {name: float(np.std(one[:, -1], ddof=1)) if len(one) > 1 else 0.0 for name, one in val.items()}
@@ -215,7 +216,7 @@ def _high_rates(plain: Task, normalised: Task, seeds: list[int]) -> dict[str, di
         ("batch normalisation", normalised, None),
     ):
         recipes = [one for lr in HIGH for one in with_seeds(Recipe(lr=lr, batch_size=32, epochs=10, clip=clip), seeds)]
-        runs = train_many(task, recipes)
+        runs = train_members(task, recipes)
         groups = [runs[place * len(seeds) : (place + 1) * len(seeds)] for place in range(len(HIGH))]
         found[name] = {
             lr: float(np.mean([run.final_val_loss for run in group])) for lr, group in zip(HIGH, groups, strict=True)

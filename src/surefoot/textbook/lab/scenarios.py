@@ -11,11 +11,12 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from surefoot.engines.train import train_members
 from surefoot.records import Provenance, Recipe, Run, float_series
 from surefoot.tasks.catalogue import find_entry
 from surefoot.textbook.lab.catalogue import Setting
 from surefoot.textbook.lab.record import Curve, LabResult, LabTable, Panel
-from surefoot.textbook.lab.training import train_many, with_seeds
+from surefoot.textbook.lab.training import with_seeds
 from surefoot.textbook.lab.verdicts import Verdicts
 
 __all__ = ["label", "run", "straightness"]
@@ -34,7 +35,7 @@ def run(setting: Setting, *, epochs: int = EPOCHS, seeds: int = 3, lrs: tuple[fl
     chosen = setting.seed_list(seeds)
     setting.say(f"{len(lrs)} rates from {len(chosen)} seeds, {epochs} epochs of digits")
     recipes = [one for lr in lrs for one in with_seeds(Recipe(lr=lr, batch_size=64, epochs=epochs), chosen)]
-    runs = train_many(task, recipes)
+    runs = train_members(task, recipes)
     groups = [runs[place * len(chosen) : (place + 1) * len(chosen)] for place in range(len(lrs))]
     per_epoch = math.ceil(task.train.size / 64)
     curves = [_by_epoch(group, per_epoch, epochs) for group in groups]

@@ -8,13 +8,14 @@ import numpy as np
 import torch
 
 from surefoot.engines.batches import BatchOrder
+from surefoot.engines.train import train_members
 from surefoot.records import Provenance, Recipe, Run, float_series
 from surefoot.schedules import Schedule, make
 from surefoot.tasks.catalogue import find_entry
 from surefoot.tasks.task import Task
 from surefoot.textbook.lab.catalogue import Setting
 from surefoot.textbook.lab.record import Curve, LabResult, LabTable, Panel
-from surefoot.textbook.lab.training import train_many, with_seeds
+from surefoot.textbook.lab.training import with_seeds
 from surefoot.textbook.lab.verdicts import Verdicts
 
 __all__ = ["FAMILIES", "run"]
@@ -69,7 +70,7 @@ def run(setting: Setting, *, epochs: int = EPOCHS, seeds: int = 3, steps: int = 
         for name, spec in members.items():
             setting.say(f"{epochs} epochs of digits: {name}")
             recipe = Recipe(lr=PEAK, batch_size=64, epochs=epochs, schedule=spec)
-            trained[name] = train_many(task, with_seeds(recipe, chosen))
+            trained[name] = train_members(task, with_seeds(recipe, chosen))
     followed = {}
     for name, spec in FEEDBACK.items():
         setting.say(f"{epochs} epochs of digits: {name}")

@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
+from surefoot.engines.train import train_members
 from surefoot.find import find
 from surefoot.records import Found, Provenance, Recipe, float_series
 from surefoot.tasks.catalogue import find_entry
 from surefoot.tasks.task import Task
 from surefoot.textbook.lab.catalogue import Setting
 from surefoot.textbook.lab.record import Curve, LabResult, LabTable, Panel
-from surefoot.textbook.lab.training import train_many
 from surefoot.textbook.lab.verdicts import Verdicts
 
 __all__ = ["run"]
@@ -48,7 +48,7 @@ def run(setting: Setting, *, epochs: int = 8, cost: float = 4.0, oracle: int = 1
     setting.say(f"full trainings at {len(known)} rates")
     recipe = Recipe(optimizer="adam", lr=1.0, batch_size=64, epochs=epochs)
     recipes = [recipe.replace(lr=lr, seed=seed, data_seed=chosen[0]) for lr in known for seed in chosen]
-    runs = train_many(task, recipes)
+    runs = train_members(task, recipes)
     losses = {
         lr: float(np.mean([run.final_val_loss for run in runs[i * len(chosen) : (i + 1) * len(chosen)]]))
         for i, lr in enumerate(known)

@@ -7,18 +7,16 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
-import torch
 from torch import nn
 
 from surefoot.engines.batches import steps_of
 from surefoot.engines.calibrate import choose_engine
-from surefoot.engines.engine import Engine, Validation
+from surefoot.engines.engine import Validation
 from surefoot.engines.serial import validate_model
-from surefoot.engines.train import Monitor, train_members
 from surefoot.records import Recipe, Run
 from surefoot.tasks.task import Task
 
-__all__ = ["Epoch", "epoch_steps", "follow", "measure", "train_many", "with_seeds"]
+__all__ = ["Epoch", "epoch_steps", "follow", "measure", "with_seeds"]
 
 _CHUNK = 50
 """Updates between two words on how far the training is."""
@@ -33,31 +31,6 @@ class Epoch:
 
     loss: float
     accuracy: float
-
-
-def train_many(
-    task: Task,
-    recipes: Sequence[Recipe],
-    *,
-    horizon: int | None = None,
-    validate_at: Sequence[int] | None = None,
-    monitor: Monitor | None = None,
-    grad_norms: bool = False,
-) -> list[Run]:
-    """`train_members` with the fastest engine; one run per recipe."""
-
-    def fastest(one: Task, chosen: Sequence[Recipe]) -> Engine:
-        return choose_engine(one, chosen, horizon=horizon, grad_norms=grad_norms)
-
-    return train_members(
-        task,
-        recipes,
-        horizon=horizon,
-        validate_at=validate_at,
-        monitor=monitor,
-        make_engine=fastest,
-        grad_norms=grad_norms,
-    )
 
 
 def follow(
@@ -109,8 +82,3 @@ def epoch_steps(task: Task, recipe: Recipe, epochs: Sequence[int]) -> list[int]:
 def with_seeds(recipe: Recipe, seeds: Sequence[int]) -> list[Recipe]:
     """The recipe once per seed: initialisations differ, and the order of the batches is the first seed's for all."""
     return [recipe.replace(seed=seed, data_seed=seeds[0]) for seed in seeds]
-
-
-def task_of(task: Task, train: tuple[torch.Tensor, torch.Tensor], val: tuple[torch.Tensor, torch.Tensor]) -> Task:
-    """`task` on other examples."""
-    return Task(task.model, train, val, loss=task.loss, metrics=task.metrics, name=task.name, device=task.device)

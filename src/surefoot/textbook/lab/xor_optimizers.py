@@ -6,11 +6,11 @@ import math
 
 import numpy as np
 
+from surefoot.engines.train import train_members
 from surefoot.records import Provenance, Recipe, Run, float_series
 from surefoot.tasks.catalogue import find_entry
 from surefoot.textbook.lab.catalogue import Setting
 from surefoot.textbook.lab.record import Curve, LabResult, LabTable, Panel
-from surefoot.textbook.lab.training import train_many
 from surefoot.textbook.lab.verdicts import Verdicts
 from surefoot.textbook.lab.xor import SOLVED
 
@@ -32,7 +32,7 @@ def run(setting: Setting, *, epochs: int = EPOCHS, seeds: int = 10) -> LabResult
         for name, lr in settings
         for seed in chosen
     ]
-    runs = train_many(task, recipes)
+    runs = train_members(task, recipes)
     grouped = {one: runs[place * len(chosen) : (place + 1) * len(chosen)] for place, one in enumerate(settings)}
     ends = {one: np.array([run.final_val_loss for run in group]) for one, group in grouped.items()}
     medians = {one: float(np.median(losses)) for one, losses in ends.items()}
