@@ -28,6 +28,7 @@ _PLACES = {
     "train": ("surefoot.cli.train:train", "Train a task with a recipe or with what `find` found."),
     "schedule": ("surefoot.cli.schedule:schedule", "Show the rates of a schedule."),
     "lab": ("surefoot.cli.lab:lab", "Run the textbook's classic programs, printed beside measured."),
+    "verify": ("surefoot.cli.verify:verify", "Measure the textbook's claims again."),
     "compare": ("surefoot.cli.compare:compare", "Train a task in several settings and put them side by side."),
     "tasks": ("surefoot.cli.tasks:tasks", "List the built-in tasks."),
     "report": ("surefoot.cli.report:report", "Draw the page and pictures of a saved record."),

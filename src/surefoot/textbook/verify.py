@@ -1,0 +1,176 @@
+"""Verifying: run the experiments of some claims again and put the verdicts beside the record.
+
+A claim *matches* the record when its verdict is the same and every number lies within the stated spread of the
+recorded one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from multiprocessing import get_context
+
+from surefoot.records import Measurement, Provenance
+from surefoot.records.claim import (
+    Claim,
+    ClaimCheck,
+    ClaimResult,
+    Outcome,
+    Size,
+    TextbookRecord,
+    Verification,
+)
+from surefoot.textbook.claims import families_of
+from surefoot.textbook.experiments import run_family
+from surefoot.textbook.measured import result_of
+from surefoot.textbook.measuring import TIMED
+
+__all__ = ["differences", "run_families", "verify"]
+
+Say = Callable[[str], object]
+
+NEAR = 0.01
+"""Share of a number by which two may differ that have no spread: rounding differs between machines."""
+QUICKER = 6
+"""Fewest experiments for which starting worker processes pays."""
+
+
+def verify(
+    claims: Sequence[Claim],
+    record: TextbookRecord,
+    *,
+    size: Size = "full",
+    workers: int = 1,
+    say: Say | None = None,
+) -> Verification:
+    """Measure claims again and compare them with a record. Ctrl-C keeps the claims whose experiments are done.
+
+    Args:
+        claims: what to verify.
+        record: what to compare with; its quick part for quick size.
+        size: how much every experiment runs.
+        workers: processes that run experiments at the same time.
+        say: told what is being done.
+    """
+    started = time.perf_counter()
+    outcomes: dict[str, Outcome] = {}
+    failed: dict[str, str] = {}
+    interrupted = False
+    try:
+        for family, outcome in run_families(families_of(claims), size, workers=workers, say=say):
+            if isinstance(outcome, Outcome):
+                outcomes[family] = outcome
+            else:
+                failed[family] = outcome
+    except KeyboardInterrupt:
+        interrupted = True
+    done = [claim for claim in claims if all(one in outcomes or one in failed for one in claim.families)]
+    recorded = {one.family: one for one in (record.outcomes if size == "full" else record.quick)}
+    return Verification(
+        size=size,
+        claims=tuple(_check(claim, outcomes, record, recorded, size, failed) for claim in done),
+        outcomes=tuple(outcomes.values()),
+        failed=failed,
+        interrupted=interrupted,
+        provenance=Provenance.here(data="built-in tasks, truth tables and surfaces; see the notes of each experiment"),
+        seconds=time.perf_counter() - started,
+    )
+
+
+def run_families(
+    families: Sequence[str], size: Size, *, workers: int = 1, say: Say | None = None
+) -> Iterator[tuple[str, Outcome | str]]:
+    """Run experiments and yield each one's outcome as it is done, or in one line how it broke."""
+    if workers < 2 or len(families) < QUICKER:
+        for place, family in enumerate(families):
+            if say is not None:
+                say(f"{family}, {place + 1} of {len(families)}")
+            yield family, _run(family, size)
+        return
+    # A fresh process: a forked one would inherit locks of torch's threads.
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        waiting: dict[Future[Outcome | str], str] = {pool.submit(_run, one, size): one for one in families}
+        try:
+            while waiting:
+                if say is not None:
+                    say(f"{len(families) - len(waiting)} of {len(families)} experiments done")
+                done, _ = wait(waiting, return_when=FIRST_COMPLETED)
+                for one in done:
+                    yield waiting.pop(one), one.result()
+        except BaseException:
+            for process in list((getattr(pool, "_processes", None) or {}).values()):
+                with contextlib.suppress(OSError):
+                    process.terminate()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _run(family: str, size: Size) -> Outcome | str:
+    try:
+        return run_family(family, size)
+    except Exception as error:  # noqa: BLE001 - one broken experiment must not cost the others
+        return f"{type(error).__name__}: {' '.join(str(error).split())}"
+
+
+def _check(
+    claim: Claim,
+    outcomes: Mapping[str, Outcome],
+    record: TextbookRecord,
+    recorded: Mapping[str, Outcome],
+    size: Size,
+    failed: Mapping[str, str],
+) -> ClaimCheck:
+    result = result_of(claim, outcomes, size)
+    before = record.result(claim.id) if size == "full" else None
+    if size == "quick" and all(one in recorded for one in claim.families):
+        before = result_of(claim, recorded, size)
+    apart = [f"{one} broke: {failed[one]}" for one in claim.families if one in failed]
+    apart += ["the record has no such result"] if before is None else differences(before, result)
+    return ClaimCheck(
+        claim.id,
+        result.verdict,
+        on=result.on,
+        measurements=result.measurements,
+        recorded=None if before is None else before.verdict,
+        matches_record=not apart,
+        differences=tuple(apart),
+        seconds=result.seconds,
+    )
+
+
+def differences(before: ClaimResult, now: ClaimResult) -> list[str]:
+    """What does not match between two results of one claim, in words; empty when they match."""
+    apart = []
+    if before.verdict != now.verdict:
+        apart.append(f"the verdict is {now.verdict}, the record says {before.verdict}")
+    numbers = {one.name: one for one in now.measurements}
+    for old in before.measurements:
+        new = numbers.get(old.name)
+        if new is None:
+            apart.append(f"{old.name} was not measured")
+        elif not _within(old, new):
+            apart.append(f"{old.name} is {_shown(new)}, the record says {_shown(old)}")
+    return apart
+
+
+def _within(old: Measurement, new: Measurement) -> bool:
+    if old.method.startswith(TIMED):
+        return True
+    if old.value is None or new.value is None:
+        return old.value is None and new.value is None
+    if math.isinf(old.value) or math.isinf(new.value):
+        return old.value == new.value
+    near = NEAR * max(abs(old.value), abs(new.value)) + 1e-9
+    low, high = (old.value if old.low is None else old.low), (old.value if old.high is None else old.high)
+    other_low, other_high = (new.value if new.low is None else new.low), (new.value if new.high is None else new.high)
+    return other_low <= high + near and low <= other_high + near
+
+
+def _shown(one: Measurement) -> str:
+    if one.value is None:
+        return f"unknown ({one.reason})"
+    spread = "" if one.low is None or one.high is None else f" ({one.low:.4g} to {one.high:.4g})"
+    return f"{one.value:.4g}{spread}"
