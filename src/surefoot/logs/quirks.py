@@ -1,0 +1,142 @@
+"""Quirks: what the numbers of a log are not. How each loss came about, whose rate is logged, what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from surefoot.logs.channels import RawLog
+from surefoot.logs.log_run import LogRun, LossKind, LrOf
+from surefoot.logs.rewinds import Settled
+from surefoot.logs.roles import Roles, words
+
+__all__ = ["loss_kind_of", "lr_of", "note_quirks"]
+
+_RUNNING = {"avg", "average", "running", "smooth", "smoothed", "ema", "ewma", "mean"}
+_FEW_VALIDATIONS = 5
+_SMOOTH_FROM = 200
+
+
+def loss_kind_of(
+    raw: RawLog, roles: Roles, loss: Settled, val_step: npt.NDArray[np.int64]
+) -> tuple[LossKind, float | None]:
+    """How the loss entries came about, and over how many steps each was averaged where that is known."""
+    every = float(np.median(np.diff(loss.step))) if len(loss.step) > 1 else None
+    name = roles.loss or (roles.loss_parts[0] if roles.loss_parts else "")
+    kind = words(name)
+    if raw.loss_kind != "unknown" and not (raw.loss_kind == "step" and "epoch" in kind):
+        over = raw.averaged_over
+        return raw.loss_kind, every if over is None and raw.loss_kind == "mean" else over
+    if "epoch" in kind:
+        return "epoch", every if raw.unit != "epoch" else raw.steps_per_epoch
+    if _RUNNING & set(kind):
+        return "running", None
+    if kind[-1:] == ["step"]:
+        return "step", None
+    if raw.unit == "epoch" or (len(loss.step) > 1 and np.array_equal(loss.step, val_step)):
+        return "epoch", raw.steps_per_epoch
+    if looks_smoothed(loss.value):
+        return "running", None
+    return "unknown", None
+
+
+def looks_smoothed(loss: npt.NDArray[np.float64]) -> bool:
+    """Whether a loss that should jump from batch to batch creeps instead, as a moving average does.
+
+    Successive differences of a curve with independent noise have a lag-one correlation near −1/2; those of a moving
+    average of it, near 0 (a random walk). A training without noise has one near 1 and is not meant.
+    """
+    finite = loss[np.isfinite(loss)]
+    if len(finite) < _SMOOTH_FROM:
+        return False
+    late = finite[len(finite) // 2 :]
+    rises = np.diff(late) - np.mean(np.diff(late))
+    power = float(np.mean(rises**2))
+    if not np.isfinite(power) or power <= 1e-24 * float(np.mean(late**2) + 1e-300):
+        return False
+    correlation = float(np.mean(rises[1:] * rises[:-1])) / power
+    return -0.2 < correlation < 0.4
+
+
+def lr_of(raw: RawLog, roles: Roles, rates: Settled | None) -> LrOf:
+    """Whose rate is logged: the format's word, and where versions differ, a rate that is 0 at either end tells."""
+    if rates is None or not len(rates.value):
+        return "this" if raw.constant_lr is not None and roles.lr is None else "unknown"
+    if raw.lr_of != "unknown" or raw.format not in ("huggingface", "tensorboard", "wandb"):
+        return raw.lr_of
+    if rates.value[0] == 0:
+        return "this"
+    if len(rates.value) > 2 and rates.value[-1] == 0:
+        return "next"
+    return "unknown"
+
+
+def note_quirks(one: LogRun, raw: RawLog, roles: Roles, note: Callable[[str, str], None]) -> None:
+    """Write down everything a reader of the curve must know that the order of the steps did not already show."""
+    run = one.run
+    if one.stopped:
+        note("truncated", f"the log was not read to its end: {one.stopped}")
+    _note_loss(one, raw, roles, note)
+    _note_hidden_nan(one, note)
+    if not one.lr_known:
+        note("rate-unknown", "the log holds no rate: log it beside the loss, or name its column with --map lr=NAME")
+    elif one.lr_of == "next":
+        note("next-rate", "the logged rate is the one of the next update: it was moved back by one entry")
+    if roles.several_rates:
+        note("several-rates", f"several rates are logged (parameter groups): {roles.lr!r} was taken")
+    if roles.from_test:
+        note("test-as-validation", "numbers of a test set stand in for validation")
+    if not len(run.val_step):
+        note("no-validation", "the log holds no validation points")
+    elif len(run.val_step) < _FEW_VALIDATIONS:
+        note("sparse-validation", f"only {len(run.val_step)} validation points")
+
+
+def _note_loss(one: LogRun, raw: RawLog, roles: Roles, note: Callable[[str, str], None]) -> None:
+    if not one.has_loss:
+        note("no-loss", "the log holds no training loss: name its column with --map loss=NAME if it has one")
+        return
+    over = f" over about {one.averaged_over:g} steps" if one.averaged_over else ""
+    if one.loss_kind == "mean" and (one.averaged_over or 2) > 1:
+        note("averaged-loss", f"each loss is a mean{over}: what happened inside cannot be seen")
+    elif one.loss_kind == "filtered":
+        note("filtered-loss", f"the loss is a moving filter{over}: spikes are flattened or removed")
+    elif one.loss_kind == "running":
+        note("running-mean", "the loss is a running mean: it creeps behind what the training does")
+    elif one.loss_kind == "epoch":
+        note("epoch-loss", "each loss is a mean over an epoch, taken while the weights moved")
+    elif one.every > 1 and one.loss_kind == "step":
+        note("sampled-loss", f"the loss of about every {one.every:g}th step is logged")
+    if roles.guessed:
+        note("loss-guessed", f"{roles.loss!r} was taken for the training loss: name another with --map loss=NAME")
+
+
+def _note_hidden_nan(one: LogRun, note: Callable[[str, str], None]) -> None:
+    """A logger that replaces NaN by its running mean, or by 0, leaves other columns that still tell."""
+    run = one.run
+    if len(run.grad_norm) and len(run.loss):
+        # a NaN here may only be a blank, so the gradient's own series is asked
+        own = one.series.get(one.names.get("grad_norm", ""))
+        steps, values = (own.step, own.value) if own is not None else (run.step, run.grad_norm)
+        covered = own is not None or not np.any(np.isnan(run.grad_norm)) or one.format == "huggingface"
+        bad = steps[~np.isfinite(values)] if covered else steps[np.isinf(values)]
+        hidden = np.intersect1d(bad, run.step[np.isfinite(run.loss)])
+        if len(hidden):
+            note(
+                "nan-hidden",
+                f"the gradient is not finite at step {int(hidden[0])} ({len(hidden)} entries) though a finite loss is "
+                "logged there: the logger replaced it",
+            )
+    zero = run.loss == 0.0
+    if len(zero) > 3 and zero[-1] and not zero[0]:
+        first = int(np.flatnonzero(~zero)[-1]) + 1
+        before = run.loss[:first]
+        abrupt = bool(np.all(np.abs(before[np.isfinite(before)][-3:]) > 1e-4)) if first else False
+        if abrupt and len(zero) - first >= 2:
+            note(
+                "nan-hidden",
+                f"the loss is exactly 0 from step {int(run.step[first])} on, at once: loggers write that for a loss that "
+                "became NaN",
+            )
