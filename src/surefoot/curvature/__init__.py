@@ -1,0 +1,5 @@
+"""Curvature of the loss: sharpness, the largest stable rate of an optimizer, noise of the gradient."""
+
+from __future__ import annotations
+
+__all__: list[str] = []

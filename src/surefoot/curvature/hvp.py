@@ -1,0 +1,360 @@
+"""Hessian-vector products: the second derivative of a task's mean loss, one direction at a time.
+
+The *weights* are the trainable parameters of a model, flattened one after the other into one vector [P] in the order
+of ``model.parameters()``. An `Hvp` is the Hessian of the mean loss over its batches at its weights, as a function from
+vectors to vectors. Every batch counts by the number of its examples, so a short last batch is exact.
+
+Two ways lead to the same product (Pearlmutter, Fast exact multiplication by the Hessian, 1994): *reverse* over reverse
+differentiates <gradient, v> once more and can keep the gradient's graph between products; *forward* over reverse
+carries v along through the gradient and keeps nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import time
+import warnings
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, grad, jvp
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from surefoot.curvature.determinism import Steady, steady
+from surefoot.errors import DataError, InputError, TaskError
+from surefoot.maths.krylov import Eigenpairs, eigenpairs, random_vector
+from surefoot.tasks.borrowing import borrowed_rng
+from surefoot.tasks.task import Task
+from surefoot.tasks.user_code import in_one_line
+
+__all__ = ["Hvp", "Method", "WeightedBatch", "batches_of", "flat_weights", "top_eigenvector", "trainable"]
+
+Method = Literal["auto", "reverse", "forward"]
+WeightedBatch = tuple[Any, int]
+"""A batch as the task's loss takes it, and how many examples it holds."""
+
+_WITHOUT_SECOND = ("derivative for", "double backward", "does not support double", "once_differentiable", "twice")
+
+
+def batches_of(
+    task: Task, *, batch_size: int | None = None, examples: int | None = None, seed: int = 0
+) -> list[WeightedBatch]:
+    """Training examples of `task` as batches with their sizes; the last one may be short.
+
+    Args:
+        task: whose training data.
+        batch_size: examples in a batch; None takes 1024 at most.
+        examples: how many examples, drawn by `seed` without repetition; None takes all.
+        seed: draws the examples.
+
+    Raises:
+        InputError: a number below 1.
+    """
+    for name, value in (("batch_size", batch_size), ("examples", examples)):
+        if value is not None and value < 1:
+            raise InputError(f"`{name}` is {value}; it is a whole number from 1")
+    size = task.train.size
+    order = torch.arange(size)
+    if examples is not None and examples < size:
+        order = torch.randperm(size, generator=torch.Generator().manual_seed(seed))[:examples].sort().values
+    parts = torch.split(order, min(batch_size or 1024, len(order)))
+    return [(task.batch(task.train, part), len(part)) for part in parts]
+
+
+def trainable(model: nn.Module) -> list[tuple[str, nn.Parameter]]:
+    """Names and parameters that are trained, in the order of the flat weights."""
+    return [(name, one) for name, one in model.named_parameters() if one.requires_grad]
+
+
+def flat_weights(model: nn.Module) -> Tensor:
+    """A copy of the trainable parameters as one vector [P]."""
+    return torch.cat([one.detach().reshape(-1) for _, one in trainable(model)])
+
+
+class Hvp:
+    """The Hessian of the mean loss over batches, as a function: vector [P] to vector [P].
+
+    Args:
+        task: whose loss.
+        model: where the Hessian is taken; it is copied and never touched.
+        batches: what the loss is averaged over; see `batches_of`.
+        decay: weight decay that the optimizer adds to the gradient: a number, or one per weight [P].
+        method: ``"auto"`` times both ways on a first product and keeps the faster.
+        keep: whether the graph of the gradient is kept between products (reverse only): faster, more memory.
+        seed: fixes whatever is random inside the model.
+
+    Attributes:
+        size: P.
+        products: how many products were computed.
+        method: the way that is used, once it is known.
+        notes: what was done to make products possible and repeatable, each a sentence.
+
+    Raises:
+        TaskError: the loss has no second derivative, or two products with one vector differ and nothing helps.
+        DataError: the batches do not fit the model.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        model: nn.Module,
+        batches: Sequence[WeightedBatch],
+        *,
+        decay: float | Tensor = 0.0,
+        method: Method = "auto",
+        keep: bool = True,
+        seed: int = 0,
+    ) -> None:
+        if not batches:
+            raise DataError("`batches` is empty; give at least one")
+        if method not in ("auto", "reverse", "forward"):
+            raise InputError(f"`method` is {method!r}; there are auto, reverse, forward")
+        self.task, self._batches = task, list(batches)
+        self.model = copy.deepcopy(model)
+        self._named = trainable(self.model)
+        if not self._named:
+            raise TaskError("`model` has no parameter that requires a gradient; set requires_grad of those to train")
+        self._parameters = [one for _, one in self._named]
+        if len({one.dtype for one in self._parameters}) > 1:
+            raise TaskError("the parameters of `model` have several types; take one, such as float32, for all")
+        self.size = sum(one.numel() for one in self._parameters)
+        self.decay = decay
+        self.products = 0
+        self.method: str = "reverse" if method == "auto" else method
+        self._undecided = method == "auto"
+        self._keep = keep
+        self._total = float(sum(count for _, count in self._batches))
+        self._graphs: dict[int, tuple[Tensor, ...]] = {}
+        self._plain_attention = False
+        self.notes: list[str] = []
+        self._steady: Steady = Steady(seed)
+        with borrowed_rng(seed), torch.enable_grad():
+            self._steady = steady(self.model, lambda: self._flat(self._gradients(self._batches[0][0])), seed)
+        self.notes += self._steady.notes
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Type of the weights and of products."""
+        return self._parameters[0].dtype
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self._parameters[0].device
+
+    @property
+    def slices(self) -> dict[str, slice]:
+        """Name of each trainable parameter and its place in the flat weights."""
+        found, start = {}, 0
+        for name, one in self._named:
+            found[name] = slice(start, start + one.numel())
+            start += one.numel()
+        return found
+
+    def load(self, model: nn.Module) -> None:
+        """Go to the weights (and buffers) of another model of the same kind."""
+        self._graphs.clear()
+        with torch.no_grad():
+            for mine, other in zip(self._parameters, (one for _, one in trainable(model)), strict=True):
+                mine.copy_(other)
+            for own, theirs in zip(self.model.buffers(), model.buffers(), strict=True):
+                own.copy_(theirs)
+        self._steady.keep_buffers(self.model)
+
+    def put(self, weights: Tensor) -> None:
+        """Go to flat weights [P]."""
+        self._graphs.clear()
+        with torch.no_grad():
+            for mine, part in zip(self._parameters, self._split(weights), strict=True):
+                mine.copy_(part)
+
+    def weights(self) -> Tensor:
+        """A copy of the flat weights [P]."""
+        return torch.cat([one.detach().reshape(-1) for one in self._parameters])
+
+    def loss(self) -> float:
+        """Mean loss over the batches, without weight decay."""
+        total = 0.0
+        with torch.no_grad(), borrowed_rng():
+            for batch, count in self._batches:
+                with self._steady.held(self.model):
+                    total += float(self._loss(batch)) * count
+        return total / self._total
+
+    def gradient(self) -> Tensor:
+        """Gradient [P] of the mean loss, with weight decay."""
+        total = torch.zeros(self.size, dtype=self.dtype, device=self.device)
+        with torch.enable_grad(), borrowed_rng():
+            for batch, count in self._batches:
+                with self._steady.held(self.model):
+                    total += self._flat(self._gradients(batch)).detach() * (count / self._total)
+        return total + self.decay * self.weights()
+
+    def gradients(self) -> Tensor:
+        """Gradient of every batch by itself [batches, P], without weight decay."""
+        rows = []
+        with torch.enable_grad(), borrowed_rng():
+            for batch, _ in self._batches:
+                with self._steady.held(self.model):
+                    rows.append(self._flat(self._gradients(batch)).detach())
+        return torch.stack(rows)
+
+    def __call__(self, vector: Tensor) -> Tensor:
+        """The Hessian times `vector` [P].
+
+        Raises:
+            TaskError: the loss has no second derivative.
+        """
+        if vector.shape != (self.size,):
+            raise InputError(f"`vector` has shape {tuple(vector.shape)}; it needs ({self.size},), one number a weight")
+        total = torch.zeros(self.size, dtype=self.dtype, device=self.device)
+        with torch.enable_grad(), borrowed_rng():
+            if self._undecided:
+                self._decide(vector)
+            for place, (_, count) in enumerate(self._batches):
+                total += self._product(place, vector) * (count / self._total)
+        self.products += 1
+        return total + self.decay * vector
+
+    def on_batch(self, place: int, vector: Tensor) -> Tensor:
+        """The Hessian of batch number `place` alone, times `vector` [P]; without weight decay."""
+        with torch.enable_grad(), borrowed_rng():
+            product = self._product(place, vector)
+        self.products += 1
+        return product
+
+    # One batch.
+
+    def _product(self, place: int, vector: Tensor) -> Tensor:
+        try:
+            return self._forward(place, vector) if self.method == "forward" else self._reverse(place, vector)
+        except (RuntimeError, NotImplementedError) as error:
+            said = in_one_line(error)
+            if "attention" in said and not self._plain_attention:
+                self._plain_attention = True
+                self._graphs.clear()
+                self.notes.append(
+                    "attention is computed without its fused kernel, which has no second derivative (same numbers)"
+                )
+                return self._product(place, vector)
+            if self.method == "forward":
+                self.method = "reverse"
+                return self._product(place, vector)
+            if any(sign in said for sign in _WITHOUT_SECOND):
+                raise TaskError(f"`loss` has no second derivative: {said}; replace that operation") from error
+            raise
+
+    def _reverse(self, place: int, vector: Tensor) -> Tensor:
+        gradients = self._graphs.get(place)
+        if gradients is None:
+            with self._steady.held(self.model):
+                gradients = self._gradients(self._batches[place][0], graph=True)
+            if not any(one.requires_grad for one in gradients):
+                # The loss is linear in the weights, piece by piece: its second derivative is zero.
+                return torch.zeros_like(vector)
+            if self._keep:
+                self._graphs[place] = gradients
+        pairs = [(g, v) for g, v in zip(gradients, self._split(vector), strict=True) if g.requires_grad]
+        found = torch.autograd.grad(
+            [g for g, _ in pairs], self._parameters, [v for _, v in pairs],
+            retain_graph=self._keep, allow_unused=True, materialize_grads=True,
+        )  # fmt: skip
+        return self._flat(found).detach()
+
+    def _forward(self, place: int, vector: Tensor) -> Tensor:
+        names = [name for name, _ in self._named]
+        batch = self._batches[place][0]
+
+        def loss(weights: dict[str, Tensor]) -> Tensor:
+            def called(*args: Any, **kwargs: Any) -> Any:
+                return functional_call(self.model, weights, args, kwargs)
+
+            return self.task.loss_of(called, batch)
+
+        here = {name: one.detach() for name, one in self._named}
+        along = dict(zip(names, self._split(vector), strict=True))
+        with self._steady.held(self.model), self._attention():
+            tangents: dict[str, Tensor] = jvp(grad(loss), (here,), (along,))[1]
+        return self._flat([tangents[name] for name in names]).detach()
+
+    def _gradients(self, batch: Any, *, graph: bool = False) -> tuple[Tensor, ...]:
+        loss = self._loss(batch)
+        if not loss.requires_grad:
+            raise TaskError(
+                "`loss` is cut off from the parameters, so it has no derivative; look for argmax, round, detach() or "
+                "no_grad() between model and loss"
+            )
+        return torch.autograd.grad(
+            loss, self._parameters, create_graph=graph, allow_unused=True, materialize_grads=True
+        )
+
+    def _loss(self, batch: Any) -> Tensor:
+        try:
+            with self._attention():
+                loss = self.task.loss_of(self.model, batch)
+        except InputError:
+            raise
+        except (RuntimeError, ValueError, IndexError, TypeError) as error:
+            raise DataError(f"a batch of `train` does not fit model and loss: {in_one_line(error)}") from error
+        if not isinstance(loss, Tensor) or loss.ndim != 0:
+            raise TaskError("`loss` must return one number as a tensor, the mean over the batch")
+        return loss
+
+    def _attention(self) -> contextlib.AbstractContextManager[Any]:
+        return sdpa_kernel(SDPBackend.MATH) if self._plain_attention else contextlib.nullcontext()
+
+    def _decide(self, vector: Tensor) -> None:
+        """Time both ways on the first batch, after a first try of each, and keep the faster."""
+        self._undecided = False
+        spent: dict[str, float] = {}
+        for method in ("reverse", "forward"):
+            self.method = method
+            try:
+                for _ in range(2):
+                    started = time.perf_counter()
+                    with warnings.catch_warnings():
+                        warnings.simplefilter("ignore")
+                        self._forward(0, vector) if method == "forward" else self._product(0, vector)
+                    spent[method] = time.perf_counter() - started
+            except (RuntimeError, NotImplementedError, TaskError):
+                if method == "reverse":
+                    raise
+                spent.pop(method, None)
+        self.method = min(spent, key=lambda one: spent[one])
+        if self.method == "forward":
+            self._graphs.clear()
+
+    def _split(self, vector: Tensor) -> list[Tensor]:
+        parts = torch.split(vector, [one.numel() for one in self._parameters])
+        return [part.view_as(one) for part, one in zip(parts, self._parameters, strict=True)]
+
+    @staticmethod
+    def _flat(tensors: Sequence[Tensor]) -> Tensor:
+        return torch.cat([one.reshape(-1) for one in tensors])
+
+
+def top_eigenvector(
+    hvp: Hvp, *, warm: Eigenpairs | None = None, count: int = 1, tolerance: float = 1e-6, most: int = 100, seed: int = 0
+) -> Eigenpairs:
+    """The largest algebraic eigenvalues of the Hessian and their vectors, with residual and error.
+
+    Args:
+        hvp: the Hessian.
+        warm: what was found at weights nearby; fewer products are then needed.
+        count: how many.
+        tolerance: error, as a share of the eigenvalue, at which it is settled.
+        most: products at most; `converged` of the result says whether they were enough.
+        seed: draws the start.
+    """
+    drawn = random_vector(hvp.size, seed, dtype=hvp.dtype, device=hvp.device)
+    start = drawn
+    if warm is None:
+        slope = hvp.gradient()
+        if float(slope.norm()) > 0:
+            start = slope / slope.norm() + 0.1 * drawn
+    else:
+        start = warm.vectors.sum(dim=0) + 1e-3 * drawn
+    return eigenpairs(hvp, start, count=count, tolerance=tolerance, most=most, seed=seed)
