@@ -25,6 +25,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from surefoot.curvature.determinism import Steady, steady
 from surefoot.errors import DataError, InputError, TaskError
+from surefoot.maths.davidson import warm_eigenpairs
 from surefoot.maths.krylov import Eigenpairs, eigenpairs, random_vector
 from surefoot.tasks.borrowing import borrowed_rng
 from surefoot.tasks.task import Task
@@ -349,12 +350,11 @@ def top_eigenvector(
         most: products at most; `converged` of the result says whether they were enough.
         seed: draws the start.
     """
-    drawn = random_vector(hvp.size, seed, dtype=hvp.dtype, device=hvp.device)
-    start = drawn
-    if warm is None:
-        slope = hvp.gradient()
-        if float(slope.norm()) > 0:
-            start = slope / slope.norm() + 0.1 * drawn
-    else:
-        start = warm.vectors.sum(dim=0) + 1e-3 * drawn
+    if warm is not None:
+        return warm_eigenpairs(hvp, warm, count=count, tolerance=tolerance, most=most, seed=seed)
+    start = random_vector(hvp.size, seed, dtype=hvp.dtype, device=hvp.device)
+    slope = hvp.gradient()
+    if float(slope.norm()) > 0:
+        # The gradient lies mostly along the sharpest directions; the random part makes sure that none is missing.
+        start = slope / slope.norm() + 0.1 * start
     return eigenpairs(hvp, start, count=count, tolerance=tolerance, most=most, seed=seed)

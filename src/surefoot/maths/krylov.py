@@ -19,13 +19,15 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-__all__ = ["Eigenpairs", "Matvec", "Tridiagonal", "eigenpairs", "random_vector", "tridiagonal"]
+__all__ = ["Eigenpairs", "Matvec", "Tridiagonal", "eigenpairs", "random_vector", "ritz_errors", "tridiagonal"]
 
 Matvec = Callable[[Tensor], Tensor]
 """Product of a symmetric matrix with a vector, shape [n] to [n], in the vector's type."""
 
 Floats = npt.NDArray[np.float64]
 
+_REMEMBERED = 8
+"""Eigenvectors kept for a warm start beyond the wanted ones."""
 _AFTER_RESTART = 3
 """Products after a fresh start vector before an answer is believed: one that was found already has residual 0."""
 
@@ -45,6 +47,12 @@ class Eigenpairs:
     products: int
     converged: bool
     """Whether every error is within the tolerance."""
+    space: Tensor
+    """[m, n] orthonormal: the part of the matrix that is known, for a warm start of a matrix nearby."""
+    known: Floats
+    """[m] its value along each row of `space`, the extreme one first."""
+    elsewhere: float = 0.0
+    """What the matrix is like outside of `space`, on the mean."""
 
     @property
     def value(self) -> float:
@@ -127,7 +135,7 @@ def eigenpairs(
         scale = float(np.abs(values).max()) or 1.0
         exhausted = beta <= 8 * eps * scale
         found = _judged(values, ritz, 0.0 if exhausted else beta, count, eps * scale)
-        settled = len(found[0]) == count and bool(np.all(found[2] <= tolerance * max(np.abs(found[0]).max(), eps)))
+        settled = len(found[0]) == count and _settled(found[0], found[2], tolerance)
         believed = fresh > _AFTER_RESTART or (len(diagonal) == fresh and not exhausted)
         if (settled and believed) or at + 1 >= limit:
             break
@@ -141,10 +149,16 @@ def eigenpairs(
         else:
             basis[at + 1] = rest / beta
         beside.append(beta)
-    top, residuals, errors, columns = found
-    vectors = torch.as_tensor(columns.T.copy(), dtype=start.dtype, device=start.device) @ basis[: len(diagonal)]
-    vectors = vectors / vectors.norm(dim=1, keepdim=True)
-    return Eigenpairs(sign * top, vectors, residuals, errors, len(diagonal), settled or len(diagonal) == size)
+    made = len(diagonal)
+    keep = min(made, count + _REMEMBERED)
+    order = np.argsort(values)[::-1]
+    space = torch.as_tensor(ritz[:, order[:keep]].T.copy(), dtype=start.dtype, device=start.device) @ basis[:made]
+    space = space / space.norm(dim=1, keepdim=True)
+    rest_of = values[order[keep:]]
+    return Eigenpairs(
+        sign * found[0], space[:count], found[1], found[2], made, settled or made == size,
+        space, sign * values[order[:keep]], sign * float(rest_of.mean()) if len(rest_of) else 0.0,
+    )  # fmt: skip
 
 
 def tridiagonal(matvec: Matvec, start: Tensor, steps: int) -> Tridiagonal:
@@ -169,6 +183,10 @@ def tridiagonal(matvec: Matvec, start: Tensor, steps: int) -> Tridiagonal:
         beside.append(beta)
 
 
+def _settled(values: Floats, errors: Floats, tolerance: float) -> bool:
+    return bool(np.all(errors <= tolerance * max(float(np.abs(values).max()), 1e-300)))
+
+
 def _orthogonal(basis: Tensor, product: Tensor) -> tuple[float, Tensor, float]:
     """Component of `product` along the last row of `basis`, what is orthogonal to all rows, and its norm."""
     along = basis @ product
@@ -182,18 +200,33 @@ def _orthogonal(basis: Tensor, product: Tensor) -> tuple[float, Tensor, float]:
     return alpha, rest, norm
 
 
-def _judged(
-    values: Floats, ritz: Floats, beta: float, count: int, rounding: float
-) -> tuple[Floats, Floats, Floats, Floats]:
-    """The `count` largest Ritz values with residuals, estimated errors and coefficients (columns)."""
+def _judged(values: Floats, ritz: Floats, beta: float, count: int, rounding: float) -> tuple[Floats, Floats, Floats]:
+    """The `count` largest Ritz values with residuals and estimated errors."""
     order = np.argsort(values)[::-1]
-    every = beta * np.abs(ritz[-1])
-    top = order[:count]
-    errors = []
-    for place in top:
-        residual = float(every[place])
-        others = np.delete(np.arange(len(values)), place)
-        gaps = np.abs(values[others] - values[place]) - every[others]
-        gap = float(gaps.min()) if len(gaps) else 0.0
-        errors.append((min(residual, residual**2 / gap) if gap > residual else residual) + rounding)
-    return values[top], every[top], np.array(errors), ritz[:, top]
+    theta, residuals = values[order], beta * np.abs(ritz[-1])[order]
+    return theta[:count], residuals[:count], ritz_errors(theta, residuals)[:count] + rounding
+
+
+def ritz_errors(theta: Floats, residuals: Floats, count: int | None = None) -> Floats:
+    """Estimated errors of Ritz values: the residual, or residual² / gap where the gap is known to be larger.
+
+    Args:
+        theta: values, in any order; those after the first `count` only matter as neighbours.
+        residuals: theirs.
+        count: how many are Ritz values; None takes all.
+    """
+    moves = _gap_errors(theta, residuals, np.zeros_like(theta))
+    # A neighbour may still move by its own error, and so narrow the gap.
+    return _gap_errors(theta, residuals, moves)[: len(theta) if count is None else count]
+
+
+def _gap_errors(theta: Floats, residuals: Floats, moves: Floats) -> Floats:
+    errors = residuals.copy()
+    for place in range(len(theta)):
+        others = np.delete(np.arange(len(theta)), place)
+        apart = np.abs(theta[others] - theta[place])
+        # More than half of the gap is not given away: a neighbour that is that uncertain is mostly far below.
+        gap = float(np.maximum(apart - moves[others], 0.5 * apart).min()) if len(others) else 0.0
+        if gap > residuals[place]:
+            errors[place] = residuals[place] ** 2 / gap
+    return errors

@@ -1,0 +1,160 @@
+"""Warm starts: extreme eigenvalues of a matrix that is near one whose eigenvectors are known.
+
+Davidson's method (1975): like Lanczos, but a new direction is the residual r divided by a cheap model M of the matrix,
+(M - θ)⁻¹ r, instead of the residual itself. Here M is what the last call learned: its eigenvectors with their values,
+and one mean value elsewhere. The better M, the fewer products; with a useless M it is Lanczos, more or less.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from surefoot.maths.krylov import Eigenpairs, Floats, Matvec, eigenpairs, ritz_errors
+
+__all__ = ["warm_eigenpairs"]
+
+_RIVAL = 0.95
+"""The runner-up of the last call is looked at too if it was within this share of what is found: it may be ahead now."""
+_SAME = 1e-2
+"""Smallest distance of a model's value from θ, as a share of θ: dividing by less would only bring back the vector."""
+
+
+def warm_eigenpairs(
+    matvec: Matvec,
+    before: Eigenpairs,
+    *,
+    count: int = 1,
+    which: Literal["largest", "smallest"] = "largest",
+    tolerance: float = 1e-6,
+    most: int = 100,
+    seed: int = 0,
+) -> Eigenpairs:
+    """What `eigenpairs` returns, from what it returned for a matrix nearby; see there for the arguments.
+
+    Raises:
+        FloatingPointError: a product is not finite.
+    """
+    size = before.space.shape[1]
+    if len(before.space) < count or size <= 2 * count:
+        return eigenpairs(
+            matvec, before.vectors.sum(dim=0), count=count, which=which, tolerance=tolerance, most=most, seed=seed
+        )
+    sign = 1.0 if which == "largest" else -1.0
+    model = _Model(before.space, sign * before.known, sign * before.elsewhere)
+    eps = float(torch.finfo(before.space.dtype).eps)
+    tried = before.space.new_empty((0, size))
+    images = before.space.new_empty((0, size))
+    waiting = list(before.space[:count])
+    looked = False
+    while True:
+        for row in waiting:
+            fresh = _outside(tried, row)
+            if fresh is None:
+                continue
+            image = sign * matvec(fresh)
+            if not bool(torch.isfinite(image).all()):
+                raise FloatingPointError("a matrix-vector product is not finite")
+            tried, images = torch.cat([tried, fresh[None]]), torch.cat([images, image[None]])
+        values, ritz = _eigen(tried @ images.T)
+        columns = torch.as_tensor(ritz.T.copy(), dtype=tried.dtype, device=tried.device)
+        vectors, ahead = columns @ tried, columns @ images
+        rests = ahead - torch.as_tensor(values, dtype=tried.dtype, device=tried.device)[:, None] * vectors
+        residuals = rests.norm(dim=1).double().cpu().numpy()
+        errors = _believed(values, residuals, model.values, count) + eps * float(np.abs(values).max())
+        top = slice(0, count)
+        settled = bool(np.all(errors[top] <= tolerance * max(float(np.abs(values[top]).max()), 1e-300)))
+        made = len(tried)
+        if settled and not looked and made < most and len(model.values) > count:
+            rival = model.values[count]
+            if rival > values[count - 1] - (1 - _RIVAL) * abs(values[count - 1]):
+                looked, waiting = True, [model.space[count]]
+                continue
+        if settled or made >= min(most, size):
+            break
+        worst = int(np.argmax(errors[top]))
+        waiting = [model.step(rests[worst], float(values[worst]))]
+        if _outside(tried, waiting[0]) is None:
+            waiting = [rests[worst]]
+    learned = model.learned(tried, images, keep=len(before.space))
+    return Eigenpairs(
+        sign * values[top],
+        vectors[top] / vectors[top].norm(dim=1, keepdim=True),
+        residuals[top],
+        errors[top],
+        made,
+        settled,
+        learned.space,
+        sign * learned.values,
+        sign * learned.elsewhere,
+    )
+
+
+class _Model:
+    """V diag(values) Vᵀ + elsewhere (1 - V Vᵀ), with the rows of `space` for V; values descend."""
+
+    def __init__(self, space: Tensor, values: Floats, elsewhere: float) -> None:
+        self.space, self.values, self.elsewhere = space, values, elsewhere
+
+    def step(self, rest: Tensor, theta: float) -> Tensor:
+        """(M - θ)⁻¹ times a residual."""
+        inside = self.space @ rest
+        least = _SAME * abs(theta)
+        distance = self.values - theta
+        distance = np.where(np.abs(distance) < least, -least, distance)
+        divided = inside / torch.as_tensor(distance, dtype=rest.dtype, device=rest.device)
+        outer = min(self.elsewhere - theta, -least)
+        return (rest - inside @ self.space) / outer + divided @ self.space
+
+    def learned(self, tried: Tensor, images: Tensor, keep: int) -> _Model:
+        """The model corrected by exact products, `images` of the orthonormal rows `tried`."""
+        rows = [tried]
+        basis = tried
+        for row in self.space:
+            fresh = _outside(basis, row, least=1e-3)
+            if fresh is not None:
+                basis = torch.cat([basis, fresh[None]])
+                rows.append(fresh[None])
+        others = basis[len(tried) :]
+        inside = others @ self.space.T
+        values = torch.as_tensor(self.values - self.elsewhere, dtype=inside.dtype, device=inside.device)
+        guessed = (inside * values) @ inside.T + self.elsewhere * torch.eye(len(others)).to(inside)
+        across = images @ others.T
+        whole = torch.cat([torch.cat([images @ tried.T, across], dim=1), torch.cat([across.T, guessed], dim=1)])
+        found, ritz = _eigen(whole)
+        kept = torch.as_tensor(ritz[:, :keep].T.copy(), dtype=basis.dtype, device=basis.device) @ basis
+        return _Model(kept / kept.norm(dim=1, keepdim=True), found[:keep], self.elsewhere)
+
+
+def _eigen(matrix: Tensor) -> tuple[Floats, Floats]:
+    """Eigenvalues, descending, and eigenvectors as columns of a matrix that is symmetric but for rounding."""
+    full = matrix.double().cpu().numpy()
+    values, vectors = np.linalg.eigh(0.5 * (full + full.T))
+    return values[::-1].copy(), vectors[:, ::-1].copy()
+
+
+def _believed(values: Floats, residuals: Floats, before: Floats, count: int) -> Floats:
+    """Errors of descending Ritz values; the next ones below, not yet tried, are taken from the model."""
+    missing = before[count:] if len(values) <= count else before[count : count + 1]
+    theta = np.concatenate([values, missing])
+    errors = ritz_errors(theta, np.concatenate([residuals, np.zeros(len(missing))]), len(values))
+    return errors[: len(values)]
+
+
+def _outside(basis: Tensor, row: Tensor, least: float = 1e-6) -> Tensor | None:
+    """The unit direction of `row` outside of orthonormal rows; None where there is next to nothing."""
+    norm = float(row.norm())
+    if not (math.isfinite(norm) and norm > 0):
+        return None
+    rest = row / norm
+    for _ in range(2):
+        rest = rest - (basis @ rest) @ basis
+        left = float(rest.norm())
+        if left <= least:
+            return None
+        rest = rest / left
+    return rest
