@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from surefoot.records import Sweep as Sweep
     from surefoot.tasks.metrics import accuracy as accuracy
     from surefoot.tasks.task import Task as Task
+    from surefoot.watch import watch as watch
 
 __version__ = "0.1.0"
 
@@ -35,6 +36,7 @@ _HOMES = {
     "accuracy": "surefoot.tasks.metrics",
     "find": "surefoot.find",
     "train": "surefoot.engines.train",
+    "watch": "surefoot.watch",
 }
 
 for _kind in ("found", "run", "sweep"):

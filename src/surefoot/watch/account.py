@@ -1,0 +1,86 @@
+"""The account of what watching costs: it may only spend a share of the time that the training itself takes.
+
+Every update earns that share of its own time; a look at the layers or a judgement is only begun when its price, as
+measured the last time, is there. So watching thins itself: often where updates are long, seldom where they are short.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+__all__ = ["Account"]
+
+_REST = 8.0
+"""An update that took this many times the usual time waited for something else and earns as much as a usual one."""
+_HIDDEN = 4.0
+"""Most that is taken for the hidden price of a purchase, as a multiple of what was seen of it."""
+_SAVED = 3.0
+"""So many of the dearest purchases may be saved up; more would be spent in one burst."""
+
+
+class Account:
+    """What may be spent on watching.
+
+    Args:
+        share: of the time of the training; above 0, at most 1.
+        clock: seconds.
+    """
+
+    def __init__(self, share: float, clock: Callable[[], float] = time.perf_counter) -> None:
+        self.share, self.clock = share, clock
+        self.balance = 0.0
+        """Seconds; below 0 where more was spent than earned."""
+        self.spent = 0.0
+        self.elapsed = 0.0
+        """Seconds of the training itself."""
+        self._usual = 0.0
+        self._last: float | None = None
+        self._pending = 0.0
+        self._prices: dict[str, float] = {}
+
+    def update_made(self, now: float, purchase: str = "") -> None:
+        """Earn for one update that ended at `now`; call it once an update, after paying what it cost.
+
+        With `purchase` the update held one, and whatever it took longer than usual is the price: hooks that run
+        inside of the forward pass slow it down where no clock of theirs can see it.
+        """
+        if self._last is not None:
+            whole = now - self._last
+            own = max(0.0, whole - self._pending)
+            if purchase and self._usual:
+                hidden = min(max(0.0, own - self._usual), _HIDDEN * self._pending)
+                self.pay(hidden)
+                before = self._prices.get(purchase)
+                self._prices[purchase] = self._pending if before is None else 0.5 * (before + self._pending)
+                own = self._usual
+            elif purchase:
+                self._prices.setdefault(purchase, self._pending)
+            if self._usual:
+                own = min(own, _REST * self._usual)
+                self._usual += 0.1 * (own - self._usual)
+            else:
+                self._usual = own
+            self.elapsed += own
+            limit = _SAVED * max(self._prices.values(), default=0.0)
+            self.balance = min(self.balance + self.share * own, max(limit, self.balance))
+        self._last, self._pending = now, 0.0
+
+    def pay(self, seconds: float, purchase: str = "") -> None:
+        """Note what was spent; with `purchase`, as the price of what a later `affords` asks for."""
+        self.balance -= seconds
+        self.spent += seconds
+        self._pending += seconds
+        if purchase:
+            before = self._prices.get(purchase)
+            self._prices[purchase] = seconds if before is None else 0.5 * (before + seconds)
+
+    def affords(self, purchase: str) -> bool:
+        """Whether the price of the last `purchase` is there; the first is always affordable."""
+        price = self._prices.get(purchase)
+        return price is None or self.balance >= price
+
+    @property
+    def overhead(self) -> float | None:
+        """What was spent, as a share of the time of the training; None before two updates."""
+        return self.spent / self.elapsed if self.elapsed > 0 else None

@@ -1,0 +1,124 @@
+"""Sizes of the layers at one update: of each parameter, its gradient and the change that the update made.
+
+What is measured is what the optimizer did: the gradient as it was when the update began (after clipping and after
+unscaling), and the difference of the parameter after and before.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["Sizes"]
+
+_AT_ONCE = 1 << 24
+"""Numbers whose copy is kept during one look; larger models are looked at in turns."""
+
+
+class Sizes:
+    """Measures root mean squares of parameters, gradients and updates of an optimizer's parameters.
+
+    Args:
+        model: names the parameters.
+        optimizer: holds them.
+    """
+
+    def __init__(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+        self._model, self._optimizer = model, optimizer
+        self._names: dict[int, str] = {}
+        self._turn = 0
+        self._before: list[tuple[str, Tensor, Tensor]] = []
+        self._gradients: list[Tensor] = []
+        self._whole = True
+        self._scale: Any = None
+
+    def before(self) -> None:
+        """Keep the parameters and measure the gradients; call it right before an update."""
+        self._before = []
+        with torch.no_grad():
+            chosen = self._chosen()
+            self._scale = getattr(self._optimizer, "grad_scale", None)
+            self._gradients = _norms([_dense(p.grad) for _, p in chosen if p.grad is not None])
+            self._before = [(name, p, p.detach().clone()) for name, p in chosen]
+
+    def after(self) -> tuple[dict[str, tuple[float, float, float]], float]:
+        """Parameter name to (weight, gradient, update), root mean squares; and the norm of the whole gradient.
+
+        Call it right after the update. A parameter without a gradient has NaN for it; the whole norm is NaN where the
+        model was too large to be looked at at once.
+        """
+        with torch.no_grad():
+            changes = torch._foreach_sub([p.detach() for _, p, _ in self._before], [was for _, _, was in self._before])
+            norms = _numbers([*_norms([was for _, _, was in self._before]), *_norms(list(changes)), *self._gradients])
+        count = len(self._before)
+        scale = 1.0 if self._scale is None else float(self._scale)
+        gradients = iter(norms[2 * count :])
+        found: dict[str, tuple[float, float, float]] = {}
+        total = 0.0
+        for place, (name, parameter, _) in enumerate(self._before):
+            size = math.sqrt(max(parameter.numel(), 1))
+            gradient = next(gradients) / scale if parameter.grad is not None else math.nan
+            total += 0.0 if parameter.grad is None else gradient**2
+            found[name] = (norms[place] / size, gradient / size, norms[count + place] / size)
+        self._before, self._gradients, self._scale = [], [], None
+        return found, math.sqrt(total) if self._whole else math.nan
+
+    def forget(self) -> None:
+        """Drop what `before` kept."""
+        self._before, self._gradients, self._scale = [], [], None
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Parameter name to shape, of all that the optimizer holds."""
+        return {name: tuple(parameter.shape) for name, parameter in self._all()}
+
+    def _all(self) -> list[tuple[str, nn.Parameter]]:
+        if not self._names:
+            self._names = {id(p): name for name, p in self._model.named_parameters(remove_duplicate=True)}
+        return [
+            (self._names.get(id(p), f"group {number} parameter {place}"), p)
+            for number, group in enumerate(self._optimizer.param_groups)
+            for place, p in enumerate(group["params"])
+        ]
+
+    def _chosen(self) -> list[tuple[str, nn.Parameter]]:
+        """All parameters, or as many of a large model as one look may copy, from where the last look ended."""
+        everything = [(name, p) for name, p in self._all() if p.requires_grad and p.numel()]
+        self._whole = sum(p.numel() for _, p in everything) <= _AT_ONCE
+        if self._whole or not everything:
+            return everything
+        chosen: list[tuple[str, nn.Parameter]] = []
+        room = _AT_ONCE
+        for offset in range(len(everything)):
+            one = everything[(self._turn + offset) % len(everything)]
+            if chosen and one[1].numel() > room:
+                break
+            chosen.append(one)
+            room -= one[1].numel()
+        self._turn = (self._turn + len(chosen)) % len(everything)
+        return chosen
+
+
+def _dense(gradient: Tensor | None) -> Tensor:
+    assert gradient is not None
+    return gradient.coalesce().values() if gradient.is_sparse else gradient
+
+
+def _norms(tensors: list[Tensor]) -> list[Tensor]:
+    """Euclidean norms, on the devices of the tensors; halves are summed in float32."""
+    if not tensors:
+        return []
+    half = any(t.dtype in (torch.float16, torch.bfloat16) for t in tensors)
+    return list(torch._foreach_norm([t.float() for t in tensors] if half else tensors))
+
+
+def _numbers(tensors: list[Tensor]) -> list[float]:
+    """The values of scalars; a device is waited for once."""
+    if not tensors:
+        return []
+    if len({t.device for t in tensors}) == 1 and not tensors[0].is_cpu:
+        values: list[float] = torch.stack([t.double() for t in tensors]).tolist()
+        return values
+    return [float(t) for t in tensors]
