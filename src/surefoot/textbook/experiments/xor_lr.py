@@ -136,7 +136,9 @@ def _ends(trained: Nets, losses: Floats, start: Nets) -> list[Measurement]:
             count,
             method=f"flat: size of the gradient below {FLAT:g}",
         ),
-        share_of("XOR: share of seeds still near the loss 0.25 after 2000 updates at rate 0.01", int(slow.sum()), count),
+        share_of(
+            "XOR: share of seeds still near the loss 0.25 after 2000 updates at rate 0.01", int(slow.sum()), count
+        ),
         median_of("XOR: size of the gradient after 2000 updates at rate 0.01", _gradient_size(cold_nets)),
         share_of(
             "XOR: share of seeds that end at another level of loss at rate 10 than at rate 1",
