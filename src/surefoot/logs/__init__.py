@@ -6,5 +6,6 @@ stopped. It recognises formats by content, executes nothing, and opens no file b
 
 from surefoot.logs.log_run import LogRun, LossKind, LrOf, Note, Series
 from surefoot.logs.read import read_logs
+from surefoot.logs.recognise import FORMATS
 
-__all__ = ["LogRun", "LossKind", "LrOf", "Note", "Series", "read_logs"]
+__all__ = ["FORMATS", "LogRun", "LossKind", "LrOf", "Note", "Series", "read_logs"]

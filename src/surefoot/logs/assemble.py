@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Mapping
 
 import numpy as np
@@ -33,7 +34,7 @@ def assemble(raw: RawLog, mapping: Mapping[str, str]) -> list[LogRun]:
     cuts = restarts(order, step)
     edges = [-np.inf, *cuts, np.inf]
     runs = []
-    for part, (low, high) in enumerate(zip(edges, edges[1:], strict=False)):
+    for part, (low, high) in enumerate(itertools.pairwise(edges)):
         one = _Assembly(raw, roles, low, high).log_run()
         if cuts:
             text = f"{len(cuts) + 1} trainings stand one after the other in this log: this is number {part + 1}"
@@ -77,7 +78,7 @@ class _Assembly:
         of = lr_of(raw, roles, self.settled(roles.lr) if roles.lr else None)
         lr = self._rates(loss.step, of)
         norm = self._on(loss.step, roles.grad_norm)
-        train_metrics, series = self._others(loss.step, val_step, norm)
+        train_metrics, series = self._others(val_step, norm)
         run = Run(
             step=int_series(loss.step),
             loss=float_series(loss.value),
@@ -107,7 +108,7 @@ class _Assembly:
             names=names,
             series=series,
         )
-        note_quirks(one, raw, roles, self.note)
+        note_quirks(one, roles, self.note)
         notes = (*self.notes.values(), *raw.notes.values())
         return dataclasses.replace(
             one, notes=notes, run=dataclasses.replace(run, notes=tuple(note.text for note in notes))
@@ -185,7 +186,7 @@ class _Assembly:
         return values if len(values) and not np.all(np.isnan(values)) else None
 
     def _others(
-        self, steps: npt.NDArray[np.int64], val_step: npt.NDArray[np.int64], norm: _Floats | None
+        self, val_step: npt.NDArray[np.int64], norm: _Floats | None
     ) -> tuple[dict[str, npt.NDArray[np.float64]], dict[str, Series]]:
         roles = self.roles
         taken = {roles.loss, roles.lr, roles.val_loss, *roles.val_metrics, None}

@@ -43,6 +43,14 @@ class Channel:
         for column, values in ((self.order, order), (self.step, step), (self.value, value)):
             column.frombytes(np.ascontiguousarray(values, dtype=np.float64).tobytes())
 
+    def sort(self) -> None:
+        """Bring the values into the order of writing."""
+        order, step, value = self.arrays()
+        if np.any(np.diff(order) < 0):
+            place = np.argsort(order, kind="stable")
+            self.order, self.step, self.value = array("d"), array("d"), array("d")
+            self.extend(order[place], step[place], value[place])
+
     def arrays(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """Order, steps and values as arrays, copied so that the channel may grow on."""
         return (

@@ -76,6 +76,8 @@ class Columns:
                 raw.note("steps-from-rows", "no column counts the steps: the rows were counted instead")
         raw.unit = unit
         for name in self.cells:
+            if name == clock_name and unit == "step":
+                continue
             rows, values = self.arrays(name)
             place = rows.astype(np.int64)
             steps = clock[place]

@@ -48,10 +48,8 @@ def looks_delimited(head: str) -> str | None:
         alive = sum(any(_number(cell) is not None for cell in row) for row in fitting)
         if body and len(fitting) >= 0.6 * len(body) and alive >= 0.6 * len(fitting):
             return delimiter
-    if len(lines) > 2 and _number(lines[0].strip()) is None and re.fullmatch(r"[\w./ -]{1,60}", lines[0].strip()):
-        if all(_number(line.strip()) is not None for line in lines[1:]):
-            return ","
-    return None
+    single = len(lines) > 2 and _number(lines[0].strip()) is None and re.fullmatch(r"[\w./ -]{1,60}", lines[0].strip())
+    return "," if single and all(_number(line.strip()) is not None for line in lines[1:]) else None
 
 
 def read_delimited(source: Source, delimiter: str, mapping: Mapping[str, str]) -> list[RawLog]:
@@ -79,13 +77,11 @@ class _Table:
             if not self.names:
                 self._head(row, batch)
                 continue
-            if len(row) != len(self.names) or row[0] == self.names[0]:
-                if self._irregular(row, batch):
-                    continue
+            if (len(row) != len(self.names) or row[0] == self.names[0]) and self._irregular(row, batch):
+                continue
             batch.append(row)
-            if len(batch) >= _BATCH:
-                if not self._flush(batch):
-                    return
+            if len(batch) >= _BATCH and not self._flush(batch):
+                return
         self._flush(batch)
         if self.odd:
             self.raw.note("odd-rows", f"{self.odd} rows have another number of cells than the head of the table")

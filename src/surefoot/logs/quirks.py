@@ -73,12 +73,12 @@ def lr_of(raw: RawLog, roles: Roles, rates: Settled | None) -> LrOf:
     return "unknown"
 
 
-def note_quirks(one: LogRun, raw: RawLog, roles: Roles, note: Callable[[str, str], None]) -> None:
+def note_quirks(one: LogRun, roles: Roles, note: Callable[[str, str], None]) -> None:
     """Write down everything a reader of the curve must know that the order of the steps did not already show."""
     run = one.run
     if one.stopped:
         note("truncated", f"the log was not read to its end: {one.stopped}")
-    _note_loss(one, raw, roles, note)
+    _note_loss(one, roles, note)
     _note_hidden_nan(one, note)
     if not one.lr_known:
         note("rate-unknown", "the log holds no rate: log it beside the loss, or name its column with --map lr=NAME")
@@ -94,7 +94,7 @@ def note_quirks(one: LogRun, raw: RawLog, roles: Roles, note: Callable[[str, str
         note("sparse-validation", f"only {len(run.val_step)} validation points")
 
 
-def _note_loss(one: LogRun, raw: RawLog, roles: Roles, note: Callable[[str, str], None]) -> None:
+def _note_loss(one: LogRun, roles: Roles, note: Callable[[str, str], None]) -> None:
     if not one.has_loss:
         note("no-loss", "the log holds no training loss: name its column with --map loss=NAME if it has one")
         return
@@ -137,6 +137,7 @@ def _note_hidden_nan(one: LogRun, note: Callable[[str, str], None]) -> None:
         if abrupt and len(zero) - first >= 2:
             note(
                 "nan-hidden",
-                f"the loss is exactly 0 from step {int(run.step[first])} on, at once: loggers write that for a loss that "
+                f"the loss is exactly 0 from step {int(run.step[first])} on, at once: loggers write that for a loss "
+                "that "
                 "became NaN",
             )
