@@ -19,15 +19,11 @@ __all__ = ["looks_printed", "read_printed"]
 
 _LONGEST = 4000
 _NUMBER = r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?|[-+]?(?:nan|inf(?:inity)?)(?![a-zA-Z])"
-_PAIR = re.compile(
-    r"([A-Za-z_][\w./@-]{0,60}(?: [A-Za-z_][\w./@-]{0,30})?)['\"]?\s{0,4}[:=]\s{0,4}['\"]?("
-    + _NUMBER
-    + r")(?!\d*:\d\d)",
-    +_NUMBER + r")(?!\d*:\d\d)",
-    re.IGNORECASE,
-)
+_NAME = r"([A-Za-z_][\w./@-]{0,60}(?: [A-Za-z_][\w./@-]{0,30})?)"
+_PAIR = re.compile(_NAME + r"['\"]?\s{0,4}[:=]\s{0,4}['\"]?(" + _NUMBER + r")(?!\d*:\d\d)", re.IGNORECASE)
 _BARE = re.compile(
-    r"\b((?:(?:train(?:ing)?|val(?:idation)?|valid|eval|test)[ _]?)?(?:loss|acc(?:uracy)?|ppl|error)|lr|learning[ _]rate)"
+    r"\b((?:(?:train(?:ing)?|val(?:idation)?|valid|eval|test)[ _]?)?(?:loss|acc(?:uracy)?|ppl|error)"
+    r"|lr|learning[ _]rate)"
     r"\s{1,4}(" + _NUMBER + r")",
     re.IGNORECASE,
 )
