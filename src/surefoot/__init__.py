@@ -20,13 +20,16 @@ if TYPE_CHECKING:
     from surefoot.records import Recipe as Recipe
     from surefoot.records import Run as Run
     from surefoot.records import Sweep as Sweep
+    from surefoot.study.sweep import sweep as sweep
     from surefoot.tasks.metrics import accuracy as accuracy
     from surefoot.tasks.task import Task as Task
+    from surefoot.textbook.ask import ask as ask
     from surefoot.watch import watch as watch
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "ask": "surefoot.textbook.ask",
     "Found": "surefoot.records",
     "Recipe": "surefoot.records",
     "Run": "surefoot.records",
@@ -35,6 +38,7 @@ _HOMES = {
     "Task": "surefoot.tasks.task",
     "accuracy": "surefoot.tasks.metrics",
     "find": "surefoot.find",
+    "sweep": "surefoot.study.sweep",
     "train": "surefoot.engines.train",
     "watch": "surefoot.watch",
 }
@@ -44,6 +48,8 @@ for _kind in ("found", "run", "sweep"):
     register_face(_kind, "html", f"surefoot.report.cards:{_kind}_card")
 register_face("lab", "plot", "surefoot.report.lab_figures:lab_figure")
 register_face("schedule", "plot", "surefoot.report.schedule_figure:schedule_figure")
+register_face("study", "plot", "surefoot.report.study_charts:study_figure")
+register_face("study", "html", "surefoot.report.study_page:study_card")
 register_face("schedule", "torch", "surefoot.engines.torch_schedule:TorchSchedule")
 
 __all__ = ["__version__", *_HOMES]  # noqa: PLE0604 - every entry is a string

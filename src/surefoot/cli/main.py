@@ -30,7 +30,10 @@ _PLACES = {
     "lab": ("surefoot.cli.lab:lab", "Run the textbook's classic programs, printed beside measured."),
     "verify": ("surefoot.cli.verify:verify", "Measure the textbook's claims again."),
     "compare": ("surefoot.cli.compare:compare", "Train a task in several settings and put them side by side."),
+    "sweep": ("surefoot.cli.sweep:sweep", "Train a task under many recipes, kept and resumed, on one machine or many."),
+    "study": ("surefoot.cli.study:study", "List, show, export, merge, verify and remove kept sweeps."),
     "tasks": ("surefoot.cli.tasks:tasks", "List the built-in tasks."),
+    "ask": ("surefoot.cli.ask:ask", "Ask in your own words; answered from what was measured."),
     "report": ("surefoot.cli.report:report", "Draw the page and pictures of a saved record."),
 }
 

@@ -1,0 +1,161 @@
+"""`surefoot ask "QUESTION"`: questions in words, answered from what was measured. Without a question, a prompt."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from rich.console import Console
+
+from surefoot.cli.console import progress_console, result_console
+from surefoot.cli.output import Output
+from surefoot.errors import InputError, SurefootError
+from surefoot.records.answer import Answer
+
+if TYPE_CHECKING:
+    from surefoot.records.measurement import Measurement
+    from surefoot.textbook.ask.measuring_now import Wanted
+
+__all__ = ["ask"]
+
+COLOURS = {
+    "supported": "green",
+    "right": "green",
+    "contradicted": "red",
+    "too_high": "red",
+    "too_low": "red",
+    "depends": "yellow",
+}
+WIDEST = 100
+"""Columns of running text."""
+LEAVING = {"exit", "quit", "q", ":q", "bye"}
+
+
+@click.command()
+@click.argument("words", metavar="[QUESTION]...", nargs=-1)
+@click.option("--run", is_flag=True, help="When the question names a task, measure it now (`find`).")
+@click.option("--json", "json_to", metavar="FILE", help="Write the record here; - prints it.")
+@click.option("--quiet", "-q", is_flag=True, help="Print only the verdict.")
+@click.option("--record", metavar="FILE", help="Answer from this record of the claims instead of the package's own.")
+def ask(words: tuple[str, ...], *, run: bool, json_to: str | None, quiet: bool, record: str | None) -> None:
+    """Ask about the learning rate in your own words; the answer says what was measured, and when nothing was.
+
+    A question that names a task ("is 0.1 too high for digits with sgd?") is offered as a measurement, and with --run
+    made into one. Without QUESTION: a prompt with a history. Exit code 0: answered; 1: nothing measured on that.
+    """
+    if not words:
+        if json_to is not None or quiet:
+            raise InputError("`QUESTION` is missing; `--json` and `--quiet` need one")
+        _prompt(run=run, record=record)
+        return
+    output = Output(json_to, None, ())
+    answer = _answer(" ".join(words), run=run, record=record, quiet=quiet)
+    output.write(answer, {})
+    if output.to_stdout:
+        click.echo(answer.dumps(), nl=False)
+    elif quiet:
+        click.echo(answer.verdict or answer.status)
+    if not quiet:
+        show_answer(answer, result_console(err=output.to_stdout))
+    if answer.status == "nothing_measured":
+        sys.exit(1)
+
+
+def _answer(question: str, *, run: bool, record: str | None, quiet: bool = False) -> Answer:
+    from surefoot.textbook.ask import measuring_now
+    from surefoot.textbook.ask.answering import answer_question
+
+    answer = answer_question(question, record=record)
+    want = measuring_now.wanted(question)
+    if want is None:
+        return answer
+    return _measured(answer, want, quiet=quiet) if run else measuring_now.offered(answer, want)
+
+
+def _measured(answer: Answer, want: Wanted, *, quiet: bool) -> Answer:
+    from surefoot.textbook.ask import measuring_now
+
+    console = progress_console(quiet=quiet)
+    if console is None:
+        return measuring_now.measure(answer, want)[0]
+    with console.status(f"measuring: {want.command} …"):
+        return measuring_now.measure(answer, want)[0]
+
+
+def show_answer(answer: Answer, console: Console) -> None:
+    """Print an answer."""
+    width = min(console.width, WIDEST)
+    colour = COLOURS.get(answer.verdict, "bold")
+    console.print(answer.answer, style=colour, markup=False, width=width)
+    for one in answer.measurements:
+        console.print(f"  {one.name}: {_number(one)}", markup=False, width=width)
+    lines = [
+        ("measured", answer.conditions),
+        ("literature", "; ".join(answer.literature)),
+        ("courses also say", " / ".join(answer.contradicted)),
+        ("again", answer.command if answer.status == "answered" else ""),
+        ("see also", ", ".join(dict.fromkeys((*answer.claims[1:], *answer.related)))),
+    ]
+    for name, words in lines:
+        if words:
+            console.print(f"{name}: {words}", style="dim", markup=False, width=width)
+
+
+def _number(one: Measurement) -> str:
+    from surefoot.report.numbers import brief
+
+    if one.value is None:
+        return f"unknown ({one.reason})"
+    between = "" if one.low is None or one.high is None else f" ({brief(one.low)} to {brief(one.high)})"
+    return f"{brief(one.value)}{f' {one.unit}' if one.unit else ''}{between}"
+
+
+def _prompt(*, run: bool, record: str | None) -> None:
+    """Questions one after the other; what was asked before comes back with the arrow keys."""
+    console = result_console()
+    interactive = sys.stdin.isatty()
+    if interactive:
+        console.print("Ask about the learning rate; an empty line or Ctrl-D leaves.", style="dim")
+    with _history() if interactive else contextlib.nullcontext():
+        while True:
+            try:
+                question = input("? " if interactive else "").strip()
+            except (EOFError, KeyboardInterrupt):
+                if interactive:
+                    console.print()
+                return
+            if not question and not interactive:
+                continue
+            if not question or question.lower() in LEAVING:
+                return
+            try:
+                show_answer(_answer(question, run=run, record=record), console)
+            except SurefootError as error:
+                console.print(str(error), style="red", markup=False)
+            console.print()
+
+
+@contextlib.contextmanager
+def _history() -> Iterator[None]:
+    """Line editing with a history that the next prompt still knows, where the system has it."""
+    try:
+        import readline
+    except ImportError:
+        yield
+        return
+    home = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "surefoot"
+    kept = home / "ask_history"
+    with contextlib.suppress(OSError):
+        readline.read_history_file(kept)
+    readline.set_history_length(500)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            home.mkdir(parents=True, exist_ok=True)
+            readline.write_history_file(kept)
