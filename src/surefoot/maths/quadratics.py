@@ -165,7 +165,7 @@ def without_replacement(variance: float, batch: int, size: int) -> float:
 
 
 def decay_times(h: float, lr: float, k: float) -> tuple[float, float]:
-    """Times after which, under lr / (1 + k t), no step changes sign, (lr h - 1) / k, and none grows, (lr h/2 - 1) / k."""
+    """Last times of a change of sign and of growth at lr / (1 + k t): (lr h - 1) / k and (lr h / 2 - 1) / k."""
     return max(0.0, (lr * h - 1.0) / k), max(0.0, (lr * h / 2.0 - 1.0) / k)
 
 

@@ -4,6 +4,7 @@ Floor 0: standard library and NumPy only, never torch.
 """
 
 from surefoot.records.action import Action, Deed
+from surefoot.records.curvature import Curvature, LayerCurvature, NoiseScale
 from surefoot.records.diagnosis import FINE, Diagnoses, Diagnosis, Verdict
 from surefoot.records.finding import Finding
 from surefoot.records.found import CurvePoint, Found
@@ -20,6 +21,7 @@ from surefoot.records.watched import Watched
 __all__ = [
     "FINE",
     "Action",
+    "Curvature",
     "CurvePoint",
     "Deed",
     "Diagnoses",
@@ -30,8 +32,10 @@ __all__ = [
     "Found",
     "Inspection",
     "IntSeries",
+    "LayerCurvature",
     "LayerSeries",
     "Measurement",
+    "NoiseScale",
     "Picture",
     "Probe",
     "Provenance",

@@ -1,0 +1,82 @@
+"""Layers: size of gradient, weights and update of every trainable parameter, and the sharpness of each alone."""
+
+from __future__ import annotations
+
+import math
+
+from torch import Tensor
+
+from surefoot.curvature.hvp import Hvp
+from surefoot.maths.krylov import eigenpairs, random_vector
+from surefoot.records import LayerCurvature
+
+__all__ = ["flow_sentence", "layer_curvatures"]
+
+_FAR = 1e3
+"""Ratio of gradient sizes of two weights from which gradients count as vanishing or exploding."""
+
+
+def layer_curvatures(
+    hvp: Hvp, *, update: Tensor | None = None, sharpness: bool = True, tolerance: float = 1e-3, seed: int = 0
+) -> tuple[LayerCurvature, ...]:
+    """Every trainable parameter at the weights of `hvp`.
+
+    Args:
+        hvp: the Hessian.
+        update: [P] the last update of the training, if there was one.
+        sharpness: whether the largest eigenvalue of every parameter's own block is measured, which takes products.
+        tolerance: of those eigenvalues.
+        seed: draws their starts.
+    """
+    gradient, weights = hvp.gradient(), hvp.weights()
+    found = []
+    for name, place in hvp.slices.items():
+        top = None
+        if sharpness:
+            start = random_vector(place.stop - place.start, seed, dtype=hvp.dtype, device=hvp.device)
+            top = eigenpairs(_Block(hvp, place), start, tolerance=tolerance, most=40, seed=seed).value
+        found.append(
+            LayerCurvature(
+                name=name,
+                size=place.stop - place.start,
+                gradient=_rms(gradient[place]),
+                weight=_rms(weights[place]),
+                update=None if update is None else _rms(update[place]),
+                sharpness=top,
+            )
+        )
+    return tuple(found)
+
+
+class _Block:
+    """The diagonal block of one parameter: products [p] to [p]."""
+
+    def __init__(self, hvp: Hvp, place: slice) -> None:
+        self._hvp, self._place = hvp, place
+
+    def __call__(self, vector: Tensor) -> Tensor:
+        whole = vector.new_zeros(self._hvp.size)
+        whole[self._place] = vector
+        return self._hvp(whole)[self._place]
+
+
+def flow_sentence(layers: tuple[LayerCurvature, ...]) -> str:
+    """Whether gradients vanish or explode from the last weights to the first, in words."""
+    weights = [one for one in layers if not one.name.endswith("bias") and one.size > 1]
+    if len(weights) < 2:
+        return ""
+    first, last = weights[0], weights[-1]
+    if not (first.gradient > 0 and last.gradient > 0):
+        zero = first if not first.gradient > 0 else last
+        return f"The gradient of `{zero.name}` is zero."
+    ratio = first.gradient / last.gradient
+    said = f"the gradient of `{first.name}` is {ratio:.2g} times that of `{last.name}`"
+    if ratio < 1 / _FAR:
+        return f"Gradients vanish towards the input: {said}."
+    if ratio > _FAR:
+        return f"Gradients explode towards the input: {said}."
+    return f"Gradients neither vanish nor explode: {said}."
+
+
+def _rms(part: Tensor) -> float:
+    return float(part.norm()) / math.sqrt(part.numel())
