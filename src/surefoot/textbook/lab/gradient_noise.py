@@ -14,6 +14,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import nn
 from torch.func import functional_call, grad, vmap
 
 from surefoot.engines.train import train_members
@@ -186,9 +187,12 @@ def floor(lr: float) -> float:
     return DIMENSIONS * lr * NOISE**2 / (2 * BATCH * (2 - lr))
 
 
-def single_gradients(task: Task, seed: int) -> Floats:
-    """Gradient of the loss of every training example by itself, [examples, parameters]."""
-    model = task.make_model(seed)
+def single_gradients(task: Task, seed: int, model: nn.Module | None = None) -> Floats:
+    """Gradient of the loss of every training example by itself, [examples, parameters].
+
+    `model` is the network at whose weights they are taken; None takes a fresh one of `seed`.
+    """
+    model = task.make_model(seed) if model is None else model
     weights = {name: one.detach() for name, one in model.named_parameters()}
     x, y = task.train.batch(torch.arange(task.train.size))
 
