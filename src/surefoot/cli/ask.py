@@ -46,7 +46,7 @@ def ask(words: tuple[str, ...], *, run: bool, json_to: str | None, quiet: bool, 
     """Ask about the learning rate in your own words; the answer says what was measured, and when nothing was.
 
     A question that names a task ("is 0.1 too high for digits with sgd?") is offered as a measurement, and with --run
-    made into one. Without QUESTION: a prompt with a history. Exit code 0: answered; 1: nothing measured on that.
+    made into one. Without QUESTION: a prompt with a history.
     """
     if not words:
         if json_to is not None or quiet:
@@ -62,8 +62,6 @@ def ask(words: tuple[str, ...], *, run: bool, json_to: str | None, quiet: bool, 
         click.echo(answer.verdict or answer.status)
     if not quiet:
         show_answer(answer, result_console(err=output.to_stdout))
-    if answer.status == "nothing_measured":
-        sys.exit(1)
 
 
 def _answer(question: str, *, run: bool, record: str | None, quiet: bool = False) -> Answer:

@@ -79,12 +79,16 @@ class Entry:
             raise InputError(
                 f"`data` is {str(directory)!r}, but {self.name!r} needs no folder; only {readers} read one"
             )
-        load = self.data.resolve(DATA)
-        if self.model is None:
-            surface = load()
-            return _task(self.name, surface.model, surface.split)
-        split = load(directory, progress=progress) if self.folder else load()
-        return _task(self.name, self.model.resolve(MODELS), split)
+        from surefoot.tasks.borrowing import borrowed_rng
+
+        # Some libraries draw from the global generators when they are first imported.
+        with borrowed_rng():
+            load = self.data.resolve(DATA)
+            if self.model is None:
+                surface = load()
+                return _task(self.name, surface.model, surface.split)
+            split = load(directory, progress=progress) if self.folder else load()
+            return _task(self.name, self.model.resolve(MODELS), split)
 
 
 def find_entry(name: str) -> Entry:

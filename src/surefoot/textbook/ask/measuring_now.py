@@ -132,9 +132,9 @@ def _verdict(want: Wanted, found: Found) -> tuple[str, str]:
     if found.divergence_lr is not None and want.lr >= found.divergence_lr:
         return "too_high", f"{asked} is too high: training diverges from about {found.divergence_lr:.2g}; {best}."
     if want.lr > high:
-        return "too_high", f"{asked} is too high, {want.lr / found.lr:.1f} times the rate found; {best}."
+        return "too_high", f"{asked} is too high, {want.lr / found.lr:.2g} times the rate found; {best}."
     if want.lr < low:
-        return "too_low", f"{asked} is too low, {found.lr / want.lr:.1f} times below the rate found; {best}."
+        return "too_low", f"{asked} is too low, {found.lr / want.lr:.2g} times below the rate found; {best}."
     return "right", f"{asked} is right: {best}."
 
 

@@ -20,7 +20,7 @@ __all__ = ["field_terms", "nearest_term", "pairs", "plain", "split_lines", "spli
 
 _LONGEST = 2000
 """Characters of a question that are read; nobody asks longer."""
-_GAP = r"[^\S\n]+"
+_GAP = r"(?:[^\S\n]+)"
 """Space within a line: many lines are split in one go."""
 _ENDINGS = (
     *("ations", "ation", "ingly", "ments", "ment", "ness", "ings", "ing", "ies", "ied", "edly", "ed"),
