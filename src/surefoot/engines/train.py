@@ -19,7 +19,7 @@ from surefoot.records import Fate, Recipe, Run
 from surefoot.tasks.augmenting import changed
 from surefoot.tasks.task import Task
 
-__all__ = ["Monitor", "Tick", "train", "train_members"]
+__all__ = ["Monitor", "Tick", "batches_of", "train", "train_members"]
 
 Monitor = Callable[[Validation], Mapping[int, tuple[Fate, str]]]
 """Sees a validation (members by their place among the recipes) and names members to give up, with fate and reason."""
@@ -62,7 +62,7 @@ def train_members(
     """
     runs: dict[int, Run] = {}
     interrupted = False
-    waiting = _batches(recipes)
+    waiting = batches_of(recipes)
     while waiting:
         places = waiting.pop(0)
         chosen = [recipes[place] for place in places]
@@ -117,7 +117,7 @@ def _not_begun(recipe: Recipe) -> Run:
     return Run(recipe=recipe, fate="interrupted", reason="the work was interrupted before this training began")
 
 
-def _batches(recipes: Sequence[Recipe]) -> list[list[int]]:
+def batches_of(recipes: Sequence[Recipe]) -> list[list[int]]:
     """Places of recipes that can share an engine: alike in all but numbers that a member may have of its own."""
     batches: dict[str, list[int]] = {}
     for place, recipe in enumerate(recipes):

@@ -17,7 +17,7 @@ import os
 import sys
 import tokenize
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -43,6 +43,7 @@ def load_task(
     device: str = "auto",
     data: str | None = None,
     progress: Callable[[str, int, int | None], None] | None = None,
+    arguments: Mapping[str, Any] | None = None,
 ) -> Task:
     """The task that `spec` names.
 
@@ -55,6 +56,7 @@ def load_task(
             is one.
         data: folder to read a built-in task's data from, for those that are read from one.
         progress: told of a download as progress(file name, bytes done, bytes in all or None).
+        arguments: keywords for the function of a user's that makes the task, such as the width of the model.
 
     Raises:
         InputError: no such built-in task or device.
@@ -82,7 +84,7 @@ def load_task(
     with _at_work_in(folder), borrowed_rng(0):
         with _said_with_place(shown):
             module = _run_file(path) if place.endswith(".py") else _import_module(place)
-        task = _task_of(getattr(module, name, module), name, shown, module)
+        task = _task_of(getattr(module, name, module), name, shown, module, arguments or {})
     if task.name == "task":
         task = copy.copy(task)
         task.name = name
@@ -142,10 +144,16 @@ def _import_module(name: str) -> types.ModuleType:
         raise TaskError(f"`task` names the module {name!r}, which is no module's name") from None
 
 
-def _task_of(found: Any, name: str, shown: str, module: types.ModuleType) -> Task:
+def _task_of(
+    found: Any, name: str, shown: str, module: types.ModuleType, arguments: Mapping[str, Any]
+) -> Task:
     if found is module:
         raise TaskError(f"`{shown}` has no `{name}`; {_names_near(name, module)}")
     if isinstance(found, Task):
+        if arguments:
+            raise TaskError(
+                f"`{name}` of `{shown}` is a finished Task; to vary `{next(iter(arguments))}`, make it a function of it"
+            )
         return found
     if isinstance(found, nn.Module) or (isinstance(found, type) and issubclass(found, nn.Module)):
         raise TaskError(
@@ -154,14 +162,14 @@ def _task_of(found: Any, name: str, shown: str, module: types.ModuleType) -> Tas
     if isinstance(found, type) or not callable(found):
         what = f"the class {found.__name__}" if isinstance(found, type) else f"{type(found).__name__}"
         raise TaskError(f"`{name}` of `{shown}` is {what}; it must be a Task or a function that returns one")
-    needed = _needed_arguments(found)
+    needed = [one for one in _needed_arguments(found) if one not in arguments]
     if needed:
         listed = ", ".join(f"`{one}`" for one in needed)
         raise TaskError(
             f"`{name}` of `{shown}` needs {listed}; it must be a function without arguments: give them defaults"
         )
     with _said_with_place(shown):
-        made = found()
+        made = found(**arguments)
     if not isinstance(made, Task):
         raise TaskError(f"`{name}` of `{shown}` returned {type(made).__name__}; it must return a Task")
     return made

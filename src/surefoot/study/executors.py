@@ -1,0 +1,204 @@
+"""Executors: where jobs are worked off. In this process, in forked processes, or (see `on_ray`) on a cluster.
+
+An executor only computes. It never touches the study's file; what it yields is the same wherever it was computed, and
+the driver commits it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import dataclasses
+import os
+import platform
+import signal
+import time
+import warnings
+from collections.abc import Callable
+from multiprocessing import connection as pipes
+from multiprocessing import get_context
+from typing import Any, Literal, Protocol
+
+import torch
+
+from surefoot.errors import SurefootError
+from surefoot.study.sources import TaskSource
+from surefoot.study.store import MemberResult
+from surefoot.study.unit import Job, OutOfMemory, timed_unit
+from surefoot.tasks.user_code import in_one_line, place_of
+
+__all__ = ["Executor", "Outcome", "Processes", "ThisProcess", "outcome_of"]
+
+Tick = Callable[[int, int], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """How a job ended."""
+
+    key: str
+    kind: Literal["done", "memory", "failed", "lost"]
+    """`done`; out of memory; an error of the task or recipe; the worker vanished."""
+    results: tuple[MemberResult, ...] = ()
+    seconds: float = 0.0
+    host: str = ""
+    error: str = ""
+
+
+class Executor(Protocol):
+    """Works jobs off."""
+
+    name: str
+
+    @property
+    def free(self) -> int:
+        """Jobs that could begin at once."""
+        ...
+
+    def submit(self, job: Job) -> None:
+        """Take a job."""
+        ...
+
+    def next(self, timeout: float) -> Outcome | None:
+        """A job that ended; None if none does within `timeout` seconds."""
+        ...
+
+    def close(self) -> None:
+        """Drop what is not done and give back all processes."""
+        ...
+
+
+def outcome_of(source: TaskSource, job: Job, tick: Tick | None = None) -> Outcome:
+    """Work a job off here and say how it ended; an interrupt is passed on."""
+    key, host = job.unit.key, f"{platform.node()}:{os.getpid()}"
+    try:
+        results, seconds = timed_unit(source.task(job.unit.shape), job, tick)
+    except OutOfMemory as error:
+        return Outcome(key, "memory", host=host, error=str(error))
+    except Exception as error:  # noqa: BLE001 - a user's code raises anything, and the study goes on
+        said = str(error) if isinstance(error, SurefootError) else in_one_line(error)
+        where = "" if isinstance(error, SurefootError) else place_of(error)
+        return Outcome(key, "failed", host=host, error=f"{where}: {said}" if where else said)
+    return Outcome(key, "done", tuple(results), seconds, host)
+
+
+class ThisProcess:
+    """One job at a time, here."""
+
+    name = "this process"
+
+    def __init__(self, source: TaskSource, tick: Tick | None = None) -> None:
+        self._source, self._tick = source, tick
+        self._jobs: list[Job] = []
+
+    @property
+    def free(self) -> int:
+        """See `Executor`."""
+        return 1 - len(self._jobs)
+
+    def submit(self, job: Job) -> None:
+        """See `Executor`."""
+        self._jobs.append(job)
+
+    def next(self, timeout: float) -> Outcome | None:  # noqa: ARG002 - the job is done before this returns
+        """See `Executor`."""
+        return outcome_of(self._source, self._jobs.pop(0), self._tick) if self._jobs else None
+
+    def close(self) -> None:
+        """See `Executor`."""
+        self._jobs.clear()
+
+
+class Processes:
+    """A forked process per job, some at a time, one thread each.
+
+    Args:
+        source: of the tasks; they are inherited by forking, so nothing of them is pickled.
+        count: jobs at a time.
+        tick: told of updates as they are made.
+    """
+
+    def __init__(self, source: TaskSource, count: int, tick: Tick | None = None) -> None:
+        self._source, self._count, self._tick = source, count, tick
+        self.name = f"{count} processes"
+        self._running: dict[pipes.Connection, tuple[Job, Any]] = {}
+
+    @property
+    def free(self) -> int:
+        """See `Executor`."""
+        return self._count - len(self._running)
+
+    @property
+    def pids(self) -> list[int]:
+        """Processes at work."""
+        return [process.pid for _, process in self._running.values()]
+
+    def submit(self, job: Job) -> None:
+        """See `Executor`."""
+        self._source.task(job.unit.shape)  # made here once, and not by every process again
+        context = get_context("fork")
+        mine, theirs = context.Pipe(duplex=False)
+        process = context.Process(target=_work, args=(theirs, self._source, job, os.getpid()), daemon=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # forking with threads: the child uses none of them
+            process.start()
+        theirs.close()
+        self._running[mine] = (job, process)
+
+    def next(self, timeout: float) -> Outcome | None:
+        """See `Executor`."""
+        until = time.monotonic() + timeout
+        while self._running:
+            ready = pipes.wait(list(self._running), max(0.0, until - time.monotonic()))
+            if not ready:
+                return None
+            pipe = ready[0]
+            assert isinstance(pipe, pipes.Connection)
+            try:
+                kind, said = pipe.recv()
+            except (EOFError, OSError):
+                return self._lost(pipe)
+            if kind == "tick":
+                if self._tick is not None:
+                    self._tick(*said)
+                continue
+            self._end(pipe)
+            outcome: Outcome = said
+            return outcome
+        return None
+
+    def close(self) -> None:
+        """See `Executor`."""
+        for _, process in self._running.values():
+            process.kill()
+        for pipe in list(self._running):
+            self._end(pipe)
+
+    def _lost(self, pipe: pipes.Connection) -> Outcome:
+        job, process = self._running[pipe]
+        process.join(5)
+        code = process.exitcode
+        self._end(pipe)
+        how = f"by signal {-code}" if code is not None and code < 0 else f"with exit code {code}"
+        return Outcome(job.unit.key, "lost", error=f"its process ended {how}, perhaps for want of memory")
+
+    def _end(self, pipe: pipes.Connection) -> None:
+        _, process = self._running.pop(pipe)
+        pipe.close()
+        process.join(5)
+        if process.is_alive():
+            process.kill()
+            process.join()
+        process.close()
+
+
+def _work(pipe: pipes.Connection, source: TaskSource, job: Job, parent: int) -> None:
+    """The life of a process: one job."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then ends this
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: no orphan goes on computing for nobody
+    if os.getppid() != parent:
+        return
+    torch.set_num_threads(1)
+    with contextlib.suppress(BrokenPipeError):
+        pipe.send(("end", outcome_of(source, job, lambda steps, alive: pipe.send(("tick", (steps, alive))))))

@@ -1,0 +1,400 @@
+"""The store: one SQLite file that holds a study, and loses nothing that was committed.
+
+A unit is committed whole, with the fates of its members and their series, in one transaction that is on the disk when
+the call returns. Whatever ends the process, the file holds the units that were committed and none in part. One process
+writes; any number may read meanwhile.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import datetime
+import json
+import math
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from surefoot.errors import InputError, OutputError, RecordError
+from surefoot.records import Finding, Provenance, Recipe
+from surefoot.records.study import MemberFate, StudyMember, StudyPlan, Unit
+from surefoot.study.blobs import Floats, checksum, decoded, encoded
+from surefoot.study.locking import WriterLock, check_file_system
+from surefoot.study.schema import migrate
+
+__all__ = ["MemberResult", "Store", "member_checksum"]
+
+_BUSY = 30.0
+"""Seconds to wait for another connection, such as a reader that makes a checkpoint."""
+
+
+@dataclasses.dataclass(frozen=True)
+class MemberResult:
+    """What a unit yields for one of its members."""
+
+    fate: MemberFate
+    reason: str
+    loss: float | None
+    spread: float | None = None
+    first_loss: float | None = None
+    steps: int = 0
+    metrics: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    seconds: float = 0.0
+    series: Mapping[str, Floats] = dataclasses.field(default_factory=dict)
+    """`loss` per update; `val_step`, `val_loss` and `val_NAME` of the metrics per validation."""
+
+
+class Store:
+    """An open study file; use it as a context.
+
+    Args:
+        path: the file.
+        write: whether to write; there can be one writer at a time.
+
+    Raises:
+        InputError: no such file.
+        RecordError: the file is no study, or of a newer version.
+        OutputError: another process writes, or the file cannot be locked.
+    """
+
+    def __init__(self, path: str | Path, *, write: bool = False) -> None:
+        self.path = Path(path)
+        if not self.path.is_file():
+            raise InputError(f"`study` is {str(path)!r}; there is no such file")
+        if self.path.stat().st_size and self.path.open("rb").read(16) != b"SQLite format 3\0":
+            raise RecordError(f"`{path}` is no study: it is not a file that Surefoot wrote")
+        self._lock = WriterLock(self.path) if write else None
+        try:
+            self._connection = _connected(self.path, write=write)
+            if write:
+                with self._transaction():
+                    migrate(self._connection, str(path))
+            self._check_kind()
+        except BaseException:
+            if self._lock is not None:
+                self._lock.release()
+            raise
+
+    @classmethod
+    def create(cls, path: str | Path, plan: StudyPlan, provenance: Provenance) -> Self:
+        """A new study file with every member waiting.
+
+        Raises:
+            OutputError: the file exists already, cannot be written, or lies where files cannot be locked.
+        """
+        place = Path(path)
+        check_file_system(place)
+        if place.exists() and not _abandoned(place):
+            raise OutputError(f"`study` is {str(path)!r}, which exists; continue it with --resume, or name another")
+        try:
+            place.touch()
+        except OSError as error:
+            raise OutputError(f"`study` is {str(path)!r}, which cannot be made: {error.strerror or error}") from None
+        self = cls.__new__(cls)
+        self.path = place
+        self._lock = WriterLock(place)
+        try:
+            self._connection = _connected(place, write=True)
+            with self._transaction():
+                migrate(self._connection, str(path))
+                self._fill(plan, provenance)
+        except BaseException:
+            self._lock.release()
+            raise
+        return self
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the file back; a second call does nothing."""
+        with contextlib.suppress(sqlite3.Error):
+            self._connection.close()
+        if self._lock is not None:
+            self._lock.release()
+
+    # What is planned
+
+    def plan(self) -> StudyPlan:
+        """The plan that the study was made with."""
+        facts = json.loads(self._fact("plan"))
+        rows = self._rows("SELECT recipe, shape FROM members ORDER BY place")
+        facts["recipes"] = [json.loads(recipe) for recipe, _ in rows]
+        facts["shapes"] = [json.loads(shape) for _, shape in rows]
+        return StudyPlan.from_json(facts)
+
+    def units(self, state: str | None = None) -> list[Unit]:
+        """Units by round and place, in one state or all that were not split."""
+        where = "state != 'split'" if state is None else "state = ?"
+        rows = self._rows(
+            f"SELECT record FROM units WHERE {where} ORDER BY round, place",
+            () if state is None else (state,),
+        )
+        return [Unit.from_json(json.loads(record)) for (record,) in rows]
+
+    def attempts(self, key: str) -> int:
+        """How often the unit `key` was begun and did not end well."""
+        rows = self._rows("SELECT attempts FROM units WHERE key = ?", (key,))
+        return int(rows[0][0]) if rows else 0
+
+    # What was done
+
+    def begin_session(self, provenance: Provenance) -> None:
+        """Note who goes on with the study."""
+        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        with self._transaction():
+            self._connection.execute(
+                "INSERT INTO sessions (provenance, began) VALUES (?, ?)", (_json(provenance.to_json()), now)
+            )
+
+    def commit(self, unit: Unit, results: Sequence[MemberResult], *, seconds: float, host: str = "") -> bool:
+        """Keep what a unit yielded; False if it was done already, whose numbers then stay.
+
+        Raises:
+            OutputError: it could not be written; the study is as it was before.
+        """
+        if len(results) != len(unit.members):
+            raise ValueError(f"{len(results)} results for {len(unit.members)} members")
+        with self._transaction() as connection:
+            done = connection.execute(
+                "UPDATE units SET state = 'done', seconds = ?, host = ? WHERE key = ? AND state = 'waiting'",
+                (seconds, host, unit.key),
+            )
+            if done.rowcount != 1:
+                return False
+            for place, result in zip(unit.members, results, strict=True):
+                self._keep(place, unit, result)
+        return True
+
+    def note_failure(self, key: str, error: str) -> int:
+        """Note that an attempt at a unit failed; the number of failed attempts."""
+        with self._transaction() as connection:
+            connection.execute("UPDATE units SET attempts = attempts + 1, error = ? WHERE key = ?", (error, key))
+        return self.attempts(key)
+
+    def split(self, unit: Unit, parts: Sequence[Unit], why: str) -> None:
+        """Replace a waiting unit by others with the same members."""
+        with self._transaction() as connection:
+            place = connection.execute("SELECT place FROM units WHERE key = ?", (unit.key,)).fetchone()[0]
+            connection.execute("UPDATE units SET state = 'split', error = ? WHERE key = ?", (why, unit.key))
+            for part in parts:
+                self._add_unit(part, place)
+
+    def add_finding(self, finding: Finding, member: int | None = None) -> None:
+        """Keep a finding, of one member or of the whole study."""
+        with self._transaction() as connection:
+            connection.execute(
+                "INSERT INTO findings (member, record) VALUES (?, ?)", (member, _json(finding.to_json()))
+            )
+
+    # What is there
+
+    def members(self) -> list[StudyMember]:
+        """Every member, in the order of the plan."""
+        rows = self._rows(
+            "SELECT recipe, shape, fate, reason, loss, spread, first_loss, steps, horizon, metrics, seconds "
+            "FROM members ORDER BY place"
+        )
+        return [
+            StudyMember(
+                recipe=Recipe.from_json(json.loads(recipe)), shape=json.loads(shape), fate=fate, reason=reason,
+                final_loss=loss, spread=spread, first_loss=first, steps=steps, horizon=horizon,
+                metrics=_numbers(metrics), seconds=seconds,
+            )
+            for recipe, shape, fate, reason, loss, spread, first, steps, horizon, metrics, seconds in rows
+        ]  # fmt: skip
+
+    def results(self, unit: Unit) -> list[MemberResult]:
+        """What a done unit yielded, its series included."""
+        found = []
+        for place in unit.members:
+            row = self._rows(
+                "SELECT fate, reason, loss, spread, first_loss, steps, metrics, seconds FROM members WHERE place = ?",
+                (place,),
+            )[0]
+            fate, reason, loss, spread, first, steps, metrics, seconds = row
+            found.append(
+                MemberResult(fate, reason, loss, spread, first, steps, _numbers(metrics), seconds, self.series(place))
+            )
+        return found
+
+    def series(self, member: int) -> dict[str, Floats]:
+        """The series of a member by name.
+
+        Raises:
+            RecordError: one is damaged.
+        """
+        rows = self._rows("SELECT name, count, encoding, data FROM series WHERE member = ? ORDER BY name", (member,))
+        return {name: decoded(encoding, data, count) for name, count, encoding, data in rows}
+
+    def findings(self) -> list[tuple[int | None, Finding]]:
+        """Every finding with the place of its member; None for those of the whole study."""
+        rows = self._rows("SELECT member, record FROM findings ORDER BY number")
+        return [(member, Finding.from_json(json.loads(record))) for member, record in rows]
+
+    def sessions(self) -> list[Provenance]:
+        """Who worked on the study, in order."""
+        rows = self._rows("SELECT provenance FROM sessions ORDER BY number")
+        return [Provenance.from_json(json.loads(record)) for (record,) in rows]
+
+    def unit_seconds(self) -> float:
+        """Seconds that the done units took, summed."""
+        return float(self._rows("SELECT coalesce(sum(seconds), 0) FROM units WHERE state = 'done'")[0][0])
+
+    def seconds_of(self, key: str) -> float:
+        """Seconds that the done unit `key` took."""
+        return float(self._rows("SELECT coalesce(seconds, 0) FROM units WHERE key = ?", (key,))[0][0])
+
+    def states(self) -> dict[str, int]:
+        """Units by state."""
+        return {state: int(n) for state, n in self._rows("SELECT state, count(*) FROM units GROUP BY state")}
+
+    def contents(self) -> str:
+        """SHA-like name of every committed number but times; equal for studies that are equal to the bit."""
+        members = [row[0] or b"" for row in self._rows("SELECT checksum FROM members ORDER BY place")]
+        series = [row[0] for row in self._rows("SELECT checksum FROM series ORDER BY member, name")]
+        return checksum(self._fact("key"), *members, *series).hex()
+
+    def damage(self) -> list[str]:
+        """What of the file is not as it was written, one line each; empty when every committed series is intact."""
+        from surefoot.study.verifying import damage_of
+
+        return damage_of(self._connection)
+
+    # How it is done
+
+    def _fill(self, plan: StudyPlan, provenance: Provenance) -> None:
+        facts = plan.to_json()
+        recipes, shapes = facts.pop("recipes"), facts.pop("shapes")
+        execute = self._connection.execute
+        execute("INSERT INTO facts VALUES ('plan', ?), ('key', ?)", (_json(facts), plan.key))
+        execute("INSERT INTO facts VALUES ('provenance', ?)", (_json(provenance.to_json()),))
+        self._connection.executemany(
+            "INSERT INTO members (place, recipe, shape) VALUES (?, ?, ?)",
+            ((place, _json(one), _json(shape)) for place, (one, shape) in enumerate(zip(recipes, shapes, strict=True))),
+        )
+        for place, unit in enumerate(plan.units):
+            self._add_unit(unit, place)
+
+    def _add_unit(self, unit: Unit, place: int) -> None:
+        self._connection.execute(
+            "INSERT INTO units (key, place, round, record, state) VALUES (?, ?, ?, ?, 'waiting')",
+            (unit.key, place, unit.round, _json(unit.to_json())),
+        )
+
+    def _keep(self, place: int, unit: Unit, result: MemberResult) -> None:
+        metrics = _json({name: _plain(value) for name, value in sorted(result.metrics.items())})
+        row = (
+            result.fate, result.reason, _finite_or_infinite(result.loss), _finite_or_infinite(result.spread),
+            _finite_or_infinite(result.first_loss), result.steps, unit.horizon, metrics,
+        )  # fmt: skip
+        self._connection.execute(
+            "UPDATE members SET fate = ?, reason = ?, loss = ?, spread = ?, first_loss = ?, steps = ?, horizon = ?, "
+            "metrics = ?, seconds = ?, checksum = ? WHERE place = ?",
+            (*row, result.seconds, member_checksum(row), place),
+        )
+        for name, values in sorted(result.series.items()):
+            encoding, data = encoded(values)
+            self._connection.execute(
+                "INSERT INTO series VALUES (?, ?, ?, ?, ?, ?)",
+                (place, name, len(values), encoding, checksum(encoding, data), data),
+            )
+
+    def _check_kind(self) -> None:
+        try:
+            self._fact("key")
+        except (sqlite3.Error, IndexError):
+            raise RecordError(
+                f"`{self.path}` is no study that Surefoot wrote, or one whose making was cut off"
+            ) from None
+
+    def _fact(self, name: str) -> str:
+        return str(self._connection.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchall()[0][0])
+
+    def _rows(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        try:
+            return self._connection.execute(statement, values).fetchall()
+        except sqlite3.DatabaseError as error:
+            raise RecordError(f"`{self.path}` cannot be read: {error}; see `surefoot study verify`") from None
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            yield self._connection
+            self._connection.execute("COMMIT")
+        except BaseException as error:
+            with contextlib.suppress(sqlite3.Error):
+                self._connection.execute("ROLLBACK")
+            if isinstance(error, sqlite3.Error):
+                raise OutputError(
+                    f"`study` is {str(self.path)!r}, which cannot be written ({error}); what was committed is kept: "
+                    "make room or mend the disk, and go on with --resume"
+                ) from None
+            raise
+
+
+def member_checksum(row: Sequence[Any]) -> bytes:
+    """Checksum of what is kept of a member, but for its time."""
+    return checksum(repr(tuple(row)))
+
+
+def _connected(path: Path, *, write: bool) -> sqlite3.Connection:
+    if write:
+        connection = sqlite3.connect(path, timeout=_BUSY, isolation_level=None)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        return connection
+    quoted = str(path.resolve()).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+    # A reader that may write tidies the log away when it is the last to leave; in a folder that cannot be written to
+    # there is no room for its part of the log, and nobody writes there either.
+    for mode in ("mode=rw", "mode=ro", "mode=ro&immutable=1"):
+        connection = sqlite3.connect(f"file:{quoted}?{mode}", uri=True, timeout=_BUSY, isolation_level=None)
+        try:
+            connection.execute("PRAGMA query_only = ON")
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        except sqlite3.OperationalError:
+            connection.close()
+        else:
+            return connection
+    raise RecordError(f"`{path}` cannot be opened; see that it may be read")
+
+
+def _abandoned(path: Path) -> bool:
+    """Whether the file is one whose making was cut off before it held anything."""
+    if not path.is_file():
+        return False
+    if path.stat().st_size == 0:
+        return True
+    try:
+        connection = _connected(path, write=False)
+        with contextlib.closing(connection):
+            return bool(connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0)
+    except (sqlite3.Error, RecordError):
+        return False
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, allow_nan=False, separators=(",", ":"))
+
+
+def _plain(value: float) -> float | str:
+    return value if math.isfinite(value) else str(float(value))
+
+
+def _numbers(written: str) -> dict[str, float]:
+    return {name: float(value) for name, value in json.loads(written).items()}
+
+
+def _finite_or_infinite(value: float | None) -> float | None:
+    """SQLite has no NaN; what is not known is NULL."""
+    return None if value is None or math.isnan(value) else float(value)
