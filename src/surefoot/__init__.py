@@ -13,10 +13,14 @@ from typing import TYPE_CHECKING, Any
 from surefoot.faces import register_face
 
 if TYPE_CHECKING:
+    from surefoot.curvature import curvature as curvature
     from surefoot.engines.train import train as train
     from surefoot.errors import SurefootError as SurefootError
     from surefoot.find import find as find
+    from surefoot.landscape import landscape as landscape
+    from surefoot.records import Curvature as Curvature
     from surefoot.records import Found as Found
+    from surefoot.records import Landscape as Landscape
     from surefoot.records import Recipe as Recipe
     from surefoot.records import Run as Run
     from surefoot.records import Sweep as Sweep
@@ -29,15 +33,19 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Curvature": "surefoot.records",
     "ask": "surefoot.textbook.ask",
     "Found": "surefoot.records",
+    "Landscape": "surefoot.records",
     "Recipe": "surefoot.records",
     "Run": "surefoot.records",
     "SurefootError": "surefoot.errors",
     "Sweep": "surefoot.records",
     "Task": "surefoot.tasks.task",
     "accuracy": "surefoot.tasks.metrics",
+    "curvature": "surefoot.curvature",
     "find": "surefoot.find",
+    "landscape": "surefoot.landscape",
     "sweep": "surefoot.study.sweep",
     "train": "surefoot.engines.train",
     "watch": "surefoot.watch",
@@ -46,6 +54,9 @@ _HOMES = {
 for _kind in ("found", "run", "sweep"):
     register_face(_kind, "plot", f"surefoot.report.figures:{_kind}_figure")
     register_face(_kind, "html", f"surefoot.report.cards:{_kind}_card")
+register_face("curvature", "plot", "surefoot.report.curvature_figures:curvature_figure")
+register_face("curvature", "html", "surefoot.report.curvature_page:curvature_card")
+register_face("landscape", "plot", "surefoot.report.landscape_figure:landscape_figure")
 register_face("lab", "plot", "surefoot.report.lab_figures:lab_figure")
 register_face("schedule", "plot", "surefoot.report.schedule_figure:schedule_figure")
 register_face("study", "plot", "surefoot.report.study_charts:study_figure")

@@ -26,9 +26,11 @@ DEFECT = 70
 _PLACES = {
     "find": ("surefoot.cli.find:find", "Find the learning rate of a training."),
     "train": ("surefoot.cli.train:train", "Train a task with a recipe or with what `find` found."),
+    "curvature": ("surefoot.cli.curvature:curvature", "Measure sharpness and the largest stable rate of an optimizer."),
     "schedule": ("surefoot.cli.schedule:schedule", "Show the rates of a schedule."),
     "lab": ("surefoot.cli.lab:lab", "Run the textbook's classic programs, printed beside measured."),
     "verify": ("surefoot.cli.verify:verify", "Measure the textbook's claims again."),
+    "landscape": ("surefoot.cli.landscape:landscape", "Show the loss around a model's weights, with training paths."),
     "compare": ("surefoot.cli.compare:compare", "Train a task in several settings and put them side by side."),
     "sweep": ("surefoot.cli.sweep:sweep", "Train a task under many recipes, kept and resumed, on one machine or many."),
     "study": ("surefoot.cli.study:study", "List, show, export, merge, verify and remove kept sweeps."),

@@ -8,7 +8,7 @@ from rich.console import Console
 from surefoot.cli.console import result_console
 from surefoot.cli.output import Output
 from surefoot.cli.saved import load_record
-from surefoot.records import Found, Record, Run, Sweep
+from surefoot.records import Curvature, Found, Record, Run, Sweep
 from surefoot.report.schedule_preview import SchedulePreview
 from surefoot.textbook.lab.record import LabResult
 
@@ -22,13 +22,13 @@ __all__ = ["report"]
 def report(file: str, out: str | None, quiet: bool) -> None:
     """Draw the page and the pictures of the record in FILE, which another command wrote with --json or --out.
 
-    Found, run, sweep, lab and schedule records can be drawn.
+    Found, run, sweep, curvature, lab and schedule records can be drawn.
     """
     from pathlib import Path
 
     from surefoot.report.files import files_of
 
-    record = load_record(file, Found, Run, Sweep, LabResult, SchedulePreview)
+    record = load_record(file, Found, Run, Sweep, LabResult, SchedulePreview, Curvature)
     drawn = {name: writer for name, writer in files_of(record).items() if not name.endswith(".json")}
     output = Output(None, out if out is not None else str(Path(file).parent), list(drawn))
     written = output.write(record, drawn)
@@ -47,6 +47,10 @@ def _show(record: Record, console: Console) -> None:
         from surefoot.cli.lab import show_lab
 
         show_lab(record, console)
+    elif isinstance(record, Curvature):
+        from surefoot.cli.curvature import show_curvature
+
+        show_curvature(record, console)
     elif isinstance(record, SchedulePreview):
         from surefoot.cli.schedule import show_schedule
 

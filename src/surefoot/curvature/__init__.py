@@ -2,4 +2,6 @@
 
 from __future__ import annotations
 
-__all__: list[str] = []
+from surefoot.curvature.measure import curvature
+
+__all__ = ["curvature"]

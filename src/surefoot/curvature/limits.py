@@ -152,11 +152,11 @@ def _divisor(name: str, state: dict[str, Any], group: dict[str, Any], guess: Ten
             square = (square - state["grad_avg"] ** 2).clamp_min(0)
         return _root(square, group)
     if name == "adagrad":
-        total = state.get("sum")
+        total: Tensor | None = state.get("sum")
         steps = float(state.get("step", 0.0))
         if total is None or steps == 0:
             return None if guess is None else _root(guess, group)
-        return _root(total, group) * (1 + max(steps - 1, 0) * group["lr_decay"])
+        return torch.mul(_root(total, group), 1 + max(steps - 1, 0) * float(group["lr_decay"]))
     if "square_avg" in state:  # adadelta
         guess, delta = state["square_avg"], state["acc_delta"]
     else:

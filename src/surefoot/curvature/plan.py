@@ -69,8 +69,8 @@ def make_plan(task: Task, model: nn.Module, *, examples: int | None = None, memo
     if most < _FEWEST_VECTORS or chunk < 1:
         needed = max(2 * vector * _FEWEST_VECTORS / 0.5, graph / 0.4)
         raise MemoryBoundError(
-            f"the curvature needs about {_size(needed)} of memory even in the smallest pieces, and {_size(allowed)} are "
-            "allowed; allow more with `memory`, or take a smaller model"
+            f"the curvature needs about {_size(needed)} of memory even in the smallest pieces, and {_size(allowed)} "
+            "are allowed; allow more with `memory`, or take a smaller model"
         )
     if chunk < min(examples, 1024):
         notes.append(f"memory allows the graph of {chunk} examples at once: products are added up in pieces")

@@ -11,7 +11,7 @@ from surefoot.curvature.hvp import Hvp, top_eigenvector
 from surefoot.curvature.limits import Reading, Scaled
 from surefoot.errors import TaskError
 from surefoot.maths.davidson import warm_eigenpairs
-from surefoot.maths.krylov import Eigenpairs, eigenpairs, random_vector
+from surefoot.maths.krylov import Eigenpairs, Floats, eigenpairs, random_vector
 from surefoot.maths.traces import Estimate, Spectrum, hutch_plus_plus, spectrum
 
 __all__ = ["Sharpness", "bulk", "density_grid", "largest", "smallest"]
@@ -86,7 +86,7 @@ def bulk(hvp: Hvp, like: Tensor, *, products: int = 30, draws: int = 4, steps: i
     return hutch_plus_plus(hvp, like, products, seed), spectrum(hvp, like, draws=draws, steps=steps, seed=seed)
 
 
-def density_grid(found: Spectrum, points: int = 400) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[type-arg]
+def density_grid(found: Spectrum, points: int = 400) -> tuple[Floats, Floats]:
     """Places and density for drawing; every node is widened by a hundredth of the whole width."""
     low, high = float(found.nodes[0]), float(found.nodes[-1])
     width = 0.01 * max(high - low, 1e-12)

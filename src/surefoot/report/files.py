@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from surefoot.errors import RecordError
-from surefoot.records import Found, Record, Run, Sweep
+from surefoot.records import Curvature, Found, Record, Run, Sweep
 from surefoot.report.schedule_preview import SchedulePreview
 from surefoot.textbook.lab.record import LabResult
 
@@ -37,6 +37,10 @@ def files_of(record: Record) -> dict[str, Writer]:
         return lab_files(record)
     if isinstance(record, SchedulePreview):
         return schedule_files(record)
+    if isinstance(record, Curvature):
+        from surefoot.report.curvature_page import curvature_files
+
+        return curvature_files(record)
     if not isinstance(record, Found | Run | Sweep):
         raise RecordError(f"a {record.kind} record has no page; give a found, run, sweep, lab or schedule record")
     pictures = {
