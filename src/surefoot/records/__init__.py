@@ -9,6 +9,7 @@ from surefoot.records.diagnosis import FINE, Diagnoses, Diagnosis, Verdict
 from surefoot.records.finding import Finding
 from surefoot.records.found import CurvePoint, Found
 from surefoot.records.inspection import Inspection, LayerSeries, Picture, UnitSeries
+from surefoot.records.landscape import Axis, BowlTheory, Landscape, PathOnPlane
 from surefoot.records.measurement import Measurement
 from surefoot.records.probe import Probe
 from surefoot.records.provenance import Provenance
@@ -19,6 +20,8 @@ from surefoot.records.sweep import Sweep
 from surefoot.records.watched import Watched
 
 __all__ = [
+    "Axis",
+    "BowlTheory",
     "FINE",
     "Action",
     "Curvature",
@@ -33,9 +36,11 @@ __all__ = [
     "Inspection",
     "IntSeries",
     "LayerCurvature",
+    "Landscape",
     "LayerSeries",
     "Measurement",
     "NoiseScale",
+    "PathOnPlane",
     "Picture",
     "Probe",
     "Provenance",

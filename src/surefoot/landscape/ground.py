@@ -1,0 +1,272 @@
+"""The ground: the loss of one model over the space of its weights, always on the same examples.
+
+Points are evaluated many at once by `vmap` over the user's own module and loss; `one_by_one` is the obvious twin, and
+what is left where `vmap` cannot follow. Dropout is off. Batch normalisation takes the mean and variance of the
+examples at every point anew, as a training step does: a variance that is computed cannot be negative, and averages
+that were kept at one point mean nothing at another. The module is a copy; nothing of the user's is touched.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, vmap
+from torch.utils import _pytree as pytree
+
+from surefoot.engines.memory import allowed_bytes
+from surefoot.errors import InputError, MemoryBoundError
+from surefoot.landscape.weights import Numbers, Weights
+from surefoot.tasks.borrowing import borrowed_rng
+from surefoot.tasks.data_checks import spaced
+from surefoot.tasks.task import Task
+from surefoot.tasks.user_code import in_one_line
+
+__all__ = ["Ground"]
+
+Floats = npt.NDArray[np.float64]
+
+_WIDTHS = (1, 8, 32, 128, 512)
+"""Points at once that are tried; 1 means one by one."""
+_SAMPLE = 4
+"""Points by which one by one is timed, and `vmap` checked."""
+_WORSE = 1.15
+"""Wider is not tried any more once it takes this much longer per point than the best."""
+_ROOM = 2.0
+"""Intermediate values that live at once, in outputs of all layers: a generous estimate."""
+
+
+class Ground:
+    """The loss of a task's model at any weights.
+
+    Args:
+        task: gives model, loss and examples.
+        model: a module of Surefoot's own, whose frozen parameters and buffers hold everywhere; it is changed.
+        examples: training examples, spread evenly over the data; None takes all.
+        memory: bytes that may be used; None takes half of what is free.
+        seed: of what is random in the user's transforms and model.
+    """
+
+    def __init__(
+        self, task: Task, model: nn.Module, *, examples: int | None = 512, memory: int | None = None, seed: int = 0
+    ) -> None:
+        size = task.train.size
+        if examples is not None and not 1 <= examples <= size:
+            raise InputError(f"`examples` is {examples}; the training data has 1 to {size} of them")
+        self.task, self.model, self.weights = task, model, Weights(model)
+        self.examples = size if examples is None else examples
+        self.notes: list[str] = []
+        self.method = ""
+        self._seed = seed
+        self._bound = allowed_bytes(memory)
+        self.normalised = _renew_statistics(model)
+        if self.normalised:
+            self.notes.append(
+                f"{self.normalised} batch normalisations take mean and variance of the {self.examples} examples anew "
+                "at every point: no running average is moved along the plane"
+            )
+        model.eval()
+        with borrowed_rng(seed):
+            self._index = spaced(size, self.examples)
+            self._batches, self._most = self._fitting()
+        self.notes = list(dict.fromkeys(self.notes))
+        self._width: int | None = None
+
+    @property
+    def batches(self) -> list[tuple[Any, int]]:
+        """The examples in batches, each with how many it holds."""
+        return [(batch, round(share * self.examples)) for batch, share in self._batches]
+
+    def keep_buffers(self, state: Mapping[str, Tensor]) -> None:
+        """Take over what `state` has for the model's buffers and frozen parameters."""
+        moved = self.weights.shapes
+        with torch.no_grad():
+            for name, own in [*self.model.named_parameters(), *self.model.named_buffers()]:
+                if name not in moved and name in state and state[name].shape == own.shape:
+                    own.copy_(state[name])
+
+    def losses(self, points: Numbers) -> Floats:
+        """Losses [n] at points [n, P]; infinity where there is no finite one."""
+        found = np.empty(len(points))
+        step = max(1, min(self._most, self._width or _WIDTHS[2]))
+        for start in range(0, len(points), step):
+            part = torch.as_tensor(points[start : start + step]).to(self.weights.device, self.weights.dtype)
+            width = 1 if self._width == 1 else len(part)
+            found[start : start + step] = self._evaluate(self.weights.named(part), width)
+        return found
+
+    def over(self, origin: Numbers, directions: Numbers, coordinates: Floats) -> Iterator[tuple[int, Floats]]:
+        """Losses at origin + coordinates @ directions: yields (place of the first, losses) of chunks, in order.
+
+        Args:
+            origin: [P].
+            directions: [k, P].
+            coordinates: [n, k].
+        """
+        at, along = self.weights.plane(origin, directions)
+        shares = torch.as_tensor(coordinates).to(self.weights.device, self.weights.dtype)
+
+        def chunk(start: int, count: int) -> dict[str, Tensor]:
+            some = shares[start : start + count]
+            return {
+                name: torch.addmm(at[name], some, along[name])
+                .to(self.weights.kinds[name])
+                .view(len(some), *self.weights.shapes[name])
+                for name in at
+            }
+
+        start = 0
+        if self._width is None and len(coordinates):
+            for start_, losses in self._calibrated(chunk, len(coordinates)):
+                yield start_, losses
+                start = start_ + len(losses)
+        width = self._width or 1
+        while start < len(coordinates):
+            losses = self._evaluate(chunk(start, width if width > 1 else _SAMPLE), width)
+            yield start, losses
+            start += len(losses)
+
+    def _calibrated(self, chunk: Callable[[int, int], dict[str, Tensor]], count: int) -> Iterator[tuple[int, Floats]]:
+        """The first chunks, by which the fastest number of points at once is found; all of them count."""
+        first = chunk(0, min(_SAMPLE, count))
+        best, width, start = np.inf, 1, 0
+        twins = self._evaluate(first, 1)
+        began = time.perf_counter()
+        self._evaluate(first, 1)  # again: the first time also makes room
+        best = (time.perf_counter() - began) / len(twins)
+        yield 0, twins
+        start = len(twins)
+        refused = self._refusal(first, twins)
+        for wide in () if refused else _WIDTHS[1:]:
+            if start >= count or wide > self._most:
+                break
+            points = chunk(start, wide)
+            began = time.perf_counter()
+            losses = self._evaluate(points, wide)
+            took = (time.perf_counter() - began) / len(losses)
+            yield start, losses
+            start += len(losses)
+            if took < best:
+                best, width = took, wide
+            elif took > _WORSE * best and width > 1:
+                break
+        self._width = width
+        if refused:
+            self.method = f"one point after the other: {refused}"
+            self.notes.append(f"points were evaluated one after the other, because {refused}")
+        elif width == 1:
+            self.method = "one point after the other, which was measured to be fastest"
+        else:
+            self.method = f"{width} points at once by vmap"
+
+    def _refusal(self, named: dict[str, Tensor], twins: Floats) -> str:
+        """Why `vmap` cannot be used; empty where it gives what one by one gives."""
+        if self._most < 2:
+            return "memory is bounded to one point at a time"
+        try:
+            fused = self._evaluate(named, len(twins))
+        except Exception as error:  # noqa: BLE001 - whatever the user's code does under vmap
+            return f"vmap fails on model or loss ({type(error).__name__}: {in_one_line(error)[:120]})"
+        if not np.allclose(fused, twins, rtol=1e-3, atol=1e-6):
+            return "model or loss give other numbers under vmap"
+        return ""
+
+    def _evaluate(self, named: dict[str, Tensor], width: int) -> Floats:
+        way = self.one_by_one if width == 1 else self.at_once
+        with torch.no_grad(), borrowed_rng(self._seed), _plain_attention():
+            total = sum(share * way(named, batch) for batch, share in self._batches)
+        assert isinstance(total, Tensor)
+        found: Floats = total.double().cpu().numpy()
+        return np.where(np.isfinite(found), found, np.inf)
+
+    def at_once(self, named: dict[str, Tensor], batch: Any) -> Tensor:
+        """Losses [K] on a batch for numbers [K, ...] of each parameter, in one vectorised pass."""
+        result: Tensor = vmap(lambda numbers: self._loss(numbers, batch), randomness="same")(named)
+        return result
+
+    def one_by_one(self, named: dict[str, Tensor], batch: Any) -> Tensor:
+        """The same in a loop."""
+        count = len(next(iter(named.values())))
+        return torch.stack([self._loss({name: one[row] for name, one in named.items()}, batch) for row in range(count)])
+
+    def _loss(self, numbers: dict[str, Tensor], batch: Any) -> Tensor:
+        return self.task.loss_of(lambda *args, **kwargs: functional_call(self.model, numbers, args, kwargs), batch)
+
+    def _fitting(self) -> tuple[list[tuple[Any, float]], int]:
+        """The examples in parts that fit the memory, with the share of each, and how many points fit at once."""
+        whole = self.task.batch(self.task.train, self._index, self._seed)
+        per_point, outputs = self.weights.bytes, self._outputs()
+        held = 3 * self.weights.bytes + sum(
+            leaf.numel() * leaf.element_size() for leaf in pytree.tree_leaves(whole) if isinstance(leaf, Tensor)
+        )
+        room = self._bound - held
+        most = int(room // (per_point + _ROOM * outputs)) if room > 0 else 0
+        if most >= 1:
+            return [(whole, 1.0)], most
+        one = _ROOM * outputs / self.examples
+        fitting = int((room - per_point) // one) if room > per_point else 0
+        if fitting < 1:
+            need = held + per_point + one
+            raise MemoryBoundError(
+                f"`memory` is {self._bound / 2**20:.3g} MiB and one point of this model needs at least "
+                f"{need / 2**20:.3g} MiB; allow more memory"
+            )
+        parts = torch.split(self._index, fitting)
+        self.notes.append(f"the {self.examples} examples are evaluated in {len(parts)} parts, to fit into memory")
+        if self.normalised:
+            self.notes.append("batch normalisation then uses the statistics of each part")
+        batches = [(self.task.batch(self.task.train, part, self._seed), len(part) / self.examples) for part in parts]
+        return batches, 1
+
+    def _outputs(self) -> float:
+        """Bytes that the layers of one model give out on a batch; measured on a few of its examples."""
+        few = self._index[: min(len(self._index), 8)]
+        total = 0.0
+
+        def count(_module: nn.Module, _inputs: Any, output: Any) -> None:
+            nonlocal total
+            total += sum(one.numel() * one.element_size() for one in pytree.tree_leaves(output) if _is_tensor(one))
+
+        handles = [
+            one.register_forward_hook(count) for one in self.model.modules() if next(one.children(), None) is None
+        ]
+        try:
+            with torch.no_grad(), _plain_attention():
+                self.task.loss_of(self.model, self.task.batch(self.task.train, few, self._seed))
+        finally:
+            for handle in handles:
+                handle.remove()
+        return max(total, 1.0) * self.examples / len(few)
+
+
+def _renew_statistics(model: nn.Module) -> int:
+    """Let batch normalisations compute mean and variance of what they see; how many there are."""
+    found = 0
+    for one in model.modules():
+        if isinstance(one, nn.modules.batchnorm._NormBase) and one.running_var is not None:
+            one.running_mean = one.running_var = one.num_batches_tracked = None
+            one.track_running_stats = False
+            found += 1
+    return found
+
+
+@contextlib.contextmanager
+def _plain_attention() -> Iterator[None]:
+    """Attention by plain products: the fused kernels have no rule under vmap."""
+    fast = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        with torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH):
+            yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fast)
+
+
+def _is_tensor(value: object) -> bool:
+    return isinstance(value, Tensor)

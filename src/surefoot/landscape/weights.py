@@ -1,0 +1,79 @@
+"""Weights as points: the numbers of a model that training moves, as one vector, and back.
+
+Frozen parameters and buffers are not part of a point: nothing moves them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+__all__ = ["Weights"]
+
+Numbers = npt.NDArray[Any]
+
+
+class Weights:
+    """Which numbers of a model make a point, in which order.
+
+    Args:
+        model: names, shapes and types are taken from it.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        own = {name: one for name, one in model.named_parameters() if one.requires_grad}
+        self.shapes = {name: tuple(one.shape) for name, one in own.items()}
+        self.counts = {name: one.numel() for name, one in own.items()}
+        self.kinds = {name: one.dtype for name, one in own.items()}
+        self.device = next((one.device for one in own.values()), torch.device("cpu"))
+        # Half precisions are kept as float32: NumPy has no bfloat16.
+        wide = any(kind == torch.float64 for kind in self.kinds.values())
+        self.dtype = torch.float64 if wide else torch.float32
+
+    @property
+    def size(self) -> int:
+        """Numbers of a point."""
+        return sum(self.counts.values())
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of a point."""
+        return self.size * (8 if self.dtype == torch.float64 else 4)
+
+    def point(self, state: Mapping[str, Tensor]) -> Numbers:
+        """The point [P] of named tensors; others than the model's are left out."""
+        parts = [state[name].detach().reshape(-1).to("cpu", self.dtype) for name in self.shapes]
+        return np.asarray(torch.cat(parts).numpy())
+
+    def parts(self, point: Numbers) -> list[Numbers]:
+        """Views of a point, one array per parameter in its own shape."""
+        cuts = np.cumsum(list(self.counts.values()))[:-1]
+        return [part.reshape(shape) for part, shape in zip(np.split(point, cuts), self.shapes.values(), strict=True)]
+
+    def joined(self, parts: Sequence[Numbers]) -> Numbers:
+        """The point whose parts these are."""
+        return np.concatenate([np.asarray(part).reshape(-1) for part in parts])
+
+    def named(self, points: Tensor) -> dict[str, Tensor]:
+        """Name to numbers [K, *shape] of points [K, P], each contiguous and of the parameter's own type."""
+        split = torch.split(points, list(self.counts.values()), dim=1)
+        return {
+            name: part.to(self.kinds[name]).contiguous().view(len(points), *self.shapes[name])
+            for name, part in zip(self.shapes, split, strict=True)
+        }
+
+    def plane(self, origin: Numbers, directions: Numbers) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Origin [1, P_name] and directions [k, P_name] of each parameter, as tensors on the model's device."""
+        at = torch.as_tensor(origin).to(self.device, self.dtype)[None]
+        along = torch.as_tensor(directions).to(self.device, self.dtype)
+        sizes = list(self.counts.values())
+        names = list(self.counts)
+        return (
+            {name: part.contiguous() for name, part in zip(names, torch.split(at, sizes, dim=1), strict=True)},
+            {name: part.contiguous() for name, part in zip(names, torch.split(along, sizes, dim=1), strict=True)},
+        )
