@@ -72,7 +72,7 @@ class SGDRule(UpdateRule):
             torch._fused_sgd_(
                 tensors[:1],
                 tensors[1:2],
-                tensors[2:],
+                tensors[2:] if mu else [],  # torch refuses a buffer without momentum, where it changes nothing
                 weight_decay=decay,
                 momentum=mu if buffer is not None else 0.0,
                 lr=lr,

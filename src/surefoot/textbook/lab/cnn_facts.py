@@ -24,7 +24,19 @@ from surefoot.textbook.lab.record import Curve, Grid, LabResult, LabTable, Panel
 from surefoot.textbook.lab.training import follow, measure
 from surefoot.textbook.lab.verdicts import Verdicts
 
-__all__ = ["Local", "global_pooling_net", "layer_shapes", "multiplications", "run"]
+__all__ = [
+    "SHIFTS",
+    "Local",
+    "flat_net",
+    "global_pooling_net",
+    "layer_shapes",
+    "multiplications",
+    "probes",
+    "ridge",
+    "run",
+    "shifted_accuracy",
+    "trained_net",
+]
 
 SHIFTS = (0, 1, 2, 3, 4)
 LAYERS = ("pixels", "first convolution", "second convolution")
@@ -88,13 +100,13 @@ def run(setting: Setting, *, images: int = 3000, test: int = 500, epochs: int = 
     trained: dict[str, nn.Module] = {}
     for name, (model, lr) in nets.items():
         setting.say(f"{epochs} epochs of {len(data.x)} images: {name}")
-        trained[name] = _train(model, data, lr, epochs, seed)
-        shifted[name] = _shifted(trained[name], data)
+        trained[name] = trained_net(model, data, lr, epochs, seed)
+        shifted[name] = shifted_accuracy(trained[name], data)
     setting.say("what a linear reader makes of each layer")
     pooling = trained["convolutions, global pooling"]
     with borrowed_rng(seed):
         untrained = global_pooling_net()
-    learned, random = _probes(pooling, data), _probes(untrained, data)
+    learned, random = probes(pooling, data), probes(untrained, data)
 
     verdicts = Verdicts()
     verdicts.compare("conv_output_side", 26, shapes["convolution"][-1], what="side after the convolution of 28 x 28")
@@ -256,7 +268,8 @@ def _size(module: nn.Module) -> int:
     return sum(one.numel() for one in module.parameters())
 
 
-def _train(model: object, data: Images, lr: float, epochs: int, seed: int) -> nn.Module:
+def trained_net(model: object, data: Images, lr: float, epochs: int, seed: int) -> nn.Module:
+    """A network of `model()`, trained on the images by Adam in batches of 64."""
     task = image_task(data.x, data.y, data.test_x, data.test_y)
     task.model = model  # type: ignore[assignment]
     kept: list[nn.Module] = []
@@ -265,7 +278,7 @@ def _train(model: object, data: Images, lr: float, epochs: int, seed: int) -> nn
     return kept[-1].eval()
 
 
-def _shifted(model: nn.Module, data: Images) -> list[float]:
+def shifted_accuracy(model: nn.Module, data: Images) -> list[float]:
     """Accuracy on the test images, moved to the right and down by each number of pixels."""
     found = []
     for shift in SHIFTS:
@@ -274,13 +287,13 @@ def _shifted(model: nn.Module, data: Images) -> list[float]:
     return found
 
 
-def _probes(model: nn.Module, data: Images) -> list[float]:
+def probes(model: nn.Module, data: Images) -> list[float]:
     """Accuracy of a linear reader of the pixels and of both convolutions."""
     assert isinstance(model, nn.Sequential)
     accuracies = []
     for depth in (0, 2, 5):
         read = partial(_features, model[:depth])
-        accuracies.append(_ridge(read(data.x), data.y, read(data.test_x), data.test_y))
+        accuracies.append(ridge(read(data.x), data.y, read(data.test_x), data.test_y))
     return accuracies
 
 
@@ -292,7 +305,8 @@ def _features(part: nn.Module, x: Tensor) -> Tensor:
     return maps.flatten(1).double()
 
 
-def _ridge(x: Tensor, y: Tensor, test_x: Tensor, test_y: Tensor, strength: float = 1.0) -> float:
+def ridge(x: Tensor, y: Tensor, test_x: Tensor, test_y: Tensor, strength: float = 1.0) -> float:
+    """Test accuracy of ridge regression from features [n, features] to the digits."""
     mean, spread = x.mean(0), x.std(0) + 1e-6
     x, test_x = (x - mean) / spread, (test_x - mean) / spread
     wanted = F.one_hot(y, 10).double() - 0.1

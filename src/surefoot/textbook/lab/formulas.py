@@ -18,7 +18,7 @@ from surefoot.textbook.lab.verdicts import Verdicts
 from surefoot.textbook.lab.xor import INPUTS, TARGETS, gradients, normal_nets, outputs, sigmoid
 from surefoot.textbook.lab.xor_backprop import autograd
 
-__all__ = ["measured_limit", "run"]
+__all__ = ["measured_limit", "mixed_forms", "run"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -88,7 +88,7 @@ def run(setting: Setting) -> LabResult:
         what="gradient of two layers by the printed chain rule, and autograd on half the summed squares, whose "
         "derivative -(y - a) is",
     )
-    cosine = _mixed_forms(nets.w1[..., 0], nets.w2[:, 0], true)
+    cosine = mixed_forms(nets.w1[..., 0], nets.w2[:, 0], true)
     verdicts.state(
         "forms_are_interchangeable",
         cosine > 0.99,
@@ -211,7 +211,7 @@ def _one_update() -> tuple[list[float], list[float], list[float]]:
     return before, slope, weights.detach().tolist()
 
 
-def _mixed_forms(w1: Floats, w2: Floats, true: Floats) -> float:
+def mixed_forms(w1: Floats, w2: Floats, true: Floats) -> float:
     """Cosine between the gradient and what comes out with z (1 - z) in the place of the sigmoid's derivative."""
     z1 = INPUTS @ w1
     a1 = sigmoid(z1)

@@ -14,7 +14,7 @@ from surefoot.textbook.lab.record import Curve, LabResult, LabTable, Panel
 from surefoot.textbook.lab.verdicts import Verdicts
 from surefoot.textbook.lab.xor import SOLVED
 
-__all__ = ["run"]
+__all__ = ["rises", "run"]
 
 EPOCHS = 1000
 PRINTED = (("sgd", 0.1), ("sgd", 0.01), ("adam", 0.1), ("adam", 0.01))
@@ -37,7 +37,7 @@ def run(setting: Setting, *, epochs: int = EPOCHS, seeds: int = 10) -> LabResult
     ends = {one: np.array([run.final_val_loss for run in group]) for one, group in grouped.items()}
     medians = {one: float(np.median(losses)) for one, losses in ends.items()}
     solved = {one: float(np.mean(losses < SOLVED)) for one, losses in ends.items()}
-    rises = {one: float(np.median([_rises(run) for run in group])) for one, group in grouped.items()}
+    raised = {one: float(np.median([rises(run) for run in group])) for one, group in grouped.items()}
     start = float(np.median([run.loss[0] for run in runs]))
     best = min(PRINTED, key=lambda one: medians[one])
 
@@ -68,7 +68,7 @@ def run(setting: Setting, *, epochs: int = EPOCHS, seeds: int = 10) -> LabResult
     )
     verdicts.state(
         "adam_0.1_oscillates_more",
-        rises["adam", 0.1] > 2 * max(rises["adam", 0.01], 1.0),
+        raised["adam", 0.1] > 2 * max(raised["adam", 0.01], 1.0),
         what="Adam at 0.1 'can oscillate', Adam at 0.01 is 'smooth'",
         when="the loss rises more than twice as often at 0.1 as at 0.01 (medians)",
     )
@@ -81,7 +81,7 @@ def run(setting: Setting, *, epochs: int = EPOCHS, seeds: int = 10) -> LabResult
     facts = {
         "median_loss": {_name(*one): value for one, value in medians.items()},
         "share_solved": {_name(*one): value for one, value in solved.items()},
-        "rises": {_name(*one): value for one, value in rises.items()},
+        "rises": {_name(*one): value for one, value in raised.items()},
         "first_loss": start,
         "seeds": len(chosen),
     }
@@ -97,9 +97,9 @@ def run(setting: Setting, *, epochs: int = EPOCHS, seeds: int = 10) -> LabResult
             f"SGD at 0.1 solves {solved['sgd', 0.1]:.0%} of the seeds, Adam at 0.1 {solved['adam', 0.1]:.0%} "
             f"and Adam at "
             f"0.01 {solved['adam', 0.01]:.0%}; SGD at rate 10 solves {solved['sgd', 10.0]:.0%}.",
-            f"The lowest median of the printed four is {_name(*best)}'s. The loss rose {rises['adam', 0.1]:g} "
+            f"The lowest median of the printed four is {_name(*best)}'s. The loss rose {raised['adam', 0.1]:g} "
             f"times in a "
-            f"median run of Adam at 0.1 and {rises['adam', 0.01]:g} times at 0.01.",
+            f"median run of Adam at 0.1 and {raised['adam', 0.01]:g} times at 0.01.",
         ),
         tables=(
             LabTable(
@@ -112,7 +112,7 @@ def run(setting: Setting, *, epochs: int = EPOCHS, seeds: int = 10) -> LabResult
                         f"{ends[one].min():.4f}",
                         f"{ends[one].max():.4f}",
                         f"{solved[one]:.0%}",
-                        f"{rises[one]:g}",
+                        f"{raised[one]:g}",
                     )
                     for one in settings
                 ),
@@ -153,5 +153,6 @@ def _name(optimizer: str, lr: float) -> str:
     return f"{shown[optimizer]} {lr:g}"
 
 
-def _rises(run: Run) -> float:
+def rises(run: Run) -> float:
+    """Updates of a run that raised its loss."""
     return float(np.sum(np.diff(run.loss) > 0)) if len(run.loss) > 1 else math.nan
