@@ -63,6 +63,8 @@ class Recorder:
         """Updates that were announced by losses and never made."""
         self.told_losses = False
         """Whether any loss was told."""
+        self.fresh = False
+        """Whether the last update has its loss."""
         self.notes: list[str] = []
         self._loss, self._norm = array("d"), array("d")
         self._rates: list[array[float]] = []
@@ -73,7 +75,8 @@ class Recorder:
         self._val: dict[int, tuple[float, dict[str, float]]] = {}
         self._sizes = Sizes(model, optimizer) if layers else None
         self._activity = Activity(model) if units else None
-        self._look = self._inside = False
+        self._look = self._inside = self._closure = False
+        self._before_loss, self._evaluations = 0, 1
         self._stride, self._next_look = 1, 0
         self._looked = array("q")
         self._layers: dict[str, list[array[float]]] = {}
@@ -118,14 +121,27 @@ class Recorder:
         self.told_losses = True
         self._pending.append(value)
 
+    def loss_after(self, value: Any) -> None:
+        """Note the training loss of the update that was just made, where it is only known afterwards."""
+        self.loss(value)
+        value = self._pending.pop()
+        if not self.steps:
+            return
+        if isinstance(value, Tensor):
+            self._late_losses.append((self.steps - 1, value))
+        else:
+            self._loss[self.steps - 1] = value
+        self.fresh = True
+
     def validation(self, loss: Any, metrics: Mapping[str, Any]) -> None:
         """Note a validation after the updates made so far; another one at the same place replaces it."""
         self._val[self.steps] = (float(loss), {name: float(value) for name, value in metrics.items()})
 
     # Hooks.
 
-    def _begin(self, optimizer: torch.optim.Optimizer, *_: Any) -> None:
+    def _begin(self, optimizer: torch.optim.Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         started = time.perf_counter()
+        self._closure = bool(len(args) > 1 and args[1] is not None) or kwargs.get("closure") is not None
         self._inside = True
         for number, group in enumerate(optimizer.param_groups):
             if number == len(self._rates):
@@ -139,11 +155,12 @@ class Recorder:
                     rate = math.nan
             self._rates[number].append(rate)
         if self._look and self._sizes is not None:
-            self._sizes.before()
+            # A closure computes the gradients inside of the step.
+            self._sizes.before(gradients=not self._closure)
         self._before_loss = len(self._pending)
         self._cost += time.perf_counter() - started
 
-    def _made(self, optimizer: torch.optim.Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    def _made(self, optimizer: torch.optim.Optimizer, *_: Any) -> None:
         started = time.perf_counter()
         if not self._inside:
             return
@@ -158,9 +175,8 @@ class Recorder:
             if self._sizes is not None:
                 self._sizes.forget()
             return
-        closure = bool(args and args[0] is not None) or kwargs.get("closure") is not None
-        self._note_loss(self._taken(closure=closure))
-        norm = self._finish_look(closure=closure) if self._look else math.nan
+        self._note_loss(self._taken())
+        norm = self._finish_look() if self._look else math.nan
         self._norm.append(norm)
         self.steps += 1
         now = time.perf_counter()
@@ -177,13 +193,16 @@ class Recorder:
         found = getattr(optimizer, "found_inf", None)
         return isinstance(found, Tensor) and bool(found.item())
 
-    def _taken(self, *, closure: bool) -> Any:
+    def _taken(self) -> Any:
         """The loss of the update that was just made, out of what was told since the one before."""
         told = self._pending
-        if closure:
+        if self._closure:
             # The optimizer evaluates as often as it likes; its first evaluation is at the weights before the update.
-            told = told[self._before_loss : self._before_loss + 1] or told[:1]
+            # Losses before it are parts of an accumulated batch.
+            self._evaluations = len(told) - self._before_loss
+            told = told[: self._before_loss + 1]
         else:
+            self._evaluations = 1
             # More losses than usual: the first ones belong to updates that were never made, as with a gradient
             # scaler. Twice running, it is the usual number that has changed.
             count, before = len(told), self._before_last
@@ -194,6 +213,7 @@ class Recorder:
             elif count:
                 self._usual = count
         self._pending = []
+        self.fresh = bool(told)
         if not told:
             return math.nan
         return told[0] if len(told) == 1 else sum(told) / len(told)
@@ -206,7 +226,7 @@ class Recorder:
         if len(self._late_losses) >= _LATE:
             self._fetch()
 
-    def _finish_look(self, *, closure: bool) -> float:
+    def _finish_look(self) -> float:
         norm = math.nan
         if self._sizes is not None:
             sizes, norm = self._sizes.after()
@@ -218,8 +238,8 @@ class Recorder:
                 for one, value in zip(series, values, strict=True):
                     one.extend([math.nan] * (looks - len(one)))
                     one.append(value)
-            # Gradients before a closure runs are those of another place.
-            norm = math.nan if closure else norm
+            # After several evaluations the gradient is that of the last one, at other weights.
+            norm = norm if self._evaluations <= 1 else math.nan
         if self._activity is not None:
             for name, seen in self._activity.end().items():
                 units = self._units.setdefault(name, [array("d") for _ in range(3)])

@@ -32,17 +32,24 @@ class Sizes:
         self._turn = 0
         self._before: list[tuple[str, Tensor, Tensor]] = []
         self._gradients: list[Tensor] = []
+        self._with_gradient: set[int] | None = None
+        """Places of the parameters that have a gradient; None while that is not known."""
         self._whole = True
         self._scale: Any = None
 
-    def before(self) -> None:
-        """Keep the parameters and measure the gradients; call it right before an update."""
+    def before(self, *, gradients: bool = True) -> None:
+        """Keep the parameters and measure the gradients; call it right before an update.
+
+        With `gradients` false these are not there yet, and are measured by `after`.
+        """
         self._before = []
         with torch.no_grad():
             chosen = self._chosen()
             self._scale = getattr(self._optimizer, "grad_scale", None)
-            self._gradients = _norms([_dense(p.grad) for _, p in chosen if p.grad is not None])
             self._before = [(name, p, p.detach().clone()) for name, p in chosen]
+            self._with_gradient = None
+            if gradients:
+                self._note_gradients()
 
     def after(self) -> tuple[dict[str, tuple[float, float, float]], float]:
         """Parameter name to (weight, gradient, update), root mean squares; and the norm of the whole gradient.
@@ -51,6 +58,9 @@ class Sizes:
         model was too large to be looked at at once.
         """
         with torch.no_grad():
+            if self._with_gradient is None:
+                self._note_gradients()
+            given = self._with_gradient or set()
             changes = torch._foreach_sub([p.detach() for _, p, _ in self._before], [was for _, _, was in self._before])
             norms = _numbers([*_norms([was for _, _, was in self._before]), *_norms(list(changes)), *self._gradients])
         count = len(self._before)
@@ -60,8 +70,8 @@ class Sizes:
         total = 0.0
         for place, (name, parameter, _) in enumerate(self._before):
             size = math.sqrt(max(parameter.numel(), 1))
-            gradient = next(gradients) / scale if parameter.grad is not None else math.nan
-            total += 0.0 if parameter.grad is None else gradient**2
+            gradient = next(gradients) / scale if place in given else math.nan
+            total += gradient**2 if place in given else 0.0
             found[name] = (norms[place] / size, gradient / size, norms[count + place] / size)
         self._before, self._gradients, self._scale = [], [], None
         return found, math.sqrt(total) if self._whole else math.nan
@@ -73,6 +83,11 @@ class Sizes:
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Parameter name to shape, of all that the optimizer holds."""
         return {name: tuple(parameter.shape) for name, parameter in self._all()}
+
+    def _note_gradients(self) -> None:
+        given = [place for place, (_, p, _) in enumerate(self._before) if p.grad is not None]
+        self._gradients = _norms([_dense(self._before[place][1].grad) for place in given])
+        self._with_gradient = set(given)
 
     def _all(self) -> list[tuple[str, nn.Parameter]]:
         if not self._names:

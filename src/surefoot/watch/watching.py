@@ -28,7 +28,7 @@ from torch import nn
 
 from surefoot.diagnose import diagnose_run
 from surefoot.errors import InputError
-from surefoot.records import Action, Diagnosis, Fate, Finding, Inspection, Probe, Run, Watched
+from surefoot.records import Action, Diagnosis, Fate, Finding, Inspection, Measurement, Probe, Run, Watched
 from surefoot.watch import signals
 from surefoot.watch.account import Account
 from surefoot.watch.acting import Acting, Limits, deeds_of, distributed
@@ -43,6 +43,8 @@ Value = TypeVar("Value")
 
 _FIRST = 64
 """Updates before the first judgement; later ones come after an eighth more updates each."""
+_SCHEDULED = 9
+"""Updates after which the scheduler's own count is compared with them."""
 _ALARM = 4
 """Updates between two looks at a loss that is higher than at the start."""
 
@@ -145,6 +147,8 @@ class Watch:
         self._highest, self._next_alarm = math.inf, 0
         self._best = math.inf
         self._closed = False
+        inner = getattr(scheduler, "scheduler", scheduler)
+        self._scheduled_from = int(getattr(inner, "last_epoch", 0) or 0)
         self._began = time.perf_counter()
         self._recorder.attach()
 
@@ -165,6 +169,13 @@ class Watch:
             InputError: neither a number nor a tensor with one number.
         """
         self._recorder.loss(value)
+        return value
+
+    def loss_after(self, value: Value) -> Value:
+        """Tell the training loss of the update that was just made, where the loop learns it only then."""
+        self._recorder.loss_after(value)
+        if not self._closed:
+            self._look_after()
         return value
 
     def validation(self, loss: Any, **metrics: Any) -> None:
@@ -271,20 +282,24 @@ class Watch:
     # After every update.
 
     def _after(self) -> None:
+        self._judging.update_made(time.perf_counter())
+        self._look_after()
+
+    def _look_after(self) -> None:
         now = time.perf_counter()
-        self._judging.update_made(now)
         loss = self._recorder.last_loss()
         steps = self._recorder.steps
         if steps == 8:
             first = self._recorder.losses
             first = first[np.isfinite(first)]
             self._highest = float(first.max()) if len(first) else math.inf
-        lost = not math.isfinite(loss) and self._recorder.told_losses and self._recorder.arrived
+        lost = self._recorder.fresh and self._recorder.arrived and not math.isfinite(loss)
         if lost or (loss > self._highest and steps >= self._next_alarm):
             self._next_alarm = steps + _ALARM
             self._judge_divergence()
         if self._keeper is not None and "restore" in self._acting.deeds and steps >= self._next_copy:
             self._take_copy(steps)
+        self._check_scheduler()
         if steps >= self._next_judgement and self._judging.affords("judgement"):
             self._next_judgement = steps + max(_FIRST, steps // 8)
             self._diagnose()
@@ -293,6 +308,23 @@ class Watch:
             self._judging.pay(time.perf_counter() - now, "judgement")
         elif time.perf_counter() - now > 1e-4:
             self._judging.pay(time.perf_counter() - now)
+
+    def _check_scheduler(self) -> None:
+        """Find a scheduler that is stepped several times an update: its schedule ends that much too early."""
+        if self.scheduler is None or self._recorder.steps != _SCHEDULED:
+            return
+        inner = getattr(self.scheduler, "scheduler", self.scheduler)
+        times = (int(getattr(inner, "last_epoch", 0)) - self._scheduled_from) / (_SCHEDULED - 1)
+        if times >= 1.5:
+            number = Measurement("steps of the scheduler", times, "per update", n=_SCHEDULED)
+            self._certain(
+                Finding(
+                    "schedule-too-fast", "holds", (number,), (0, _SCHEDULED),
+                    f"the scheduler makes {times:.3g} steps for every update: its schedule ends as many times too early",
+                    "plan the schedule for that many more steps, or step it once an update (Accelerate steps it once "
+                    "for every process unless it is told `split_batches`)",
+                )
+            )  # fmt: skip
 
     def _judge_divergence(self) -> None:
         losses = self._recorder.losses
@@ -318,7 +350,13 @@ class Watch:
         """Say what holds in two judgements running, or at the end."""
         if not self._recorder.told_losses:
             return
-        diagnosis = self.diagnose()
+        try:
+            diagnosis = self.diagnose()
+        except Exception as error:  # noqa: BLE001 - whatever goes wrong in watching must not end the training
+            complaint = f"the training could not be diagnosed: {type(error).__name__}: {error}"
+            if complaint not in self._recorder.notes:
+                self._recorder.notes.append(complaint)
+            return
         holding = {one.id: one for one in diagnosis.holding}
         for name, finding in holding.items():
             if last or name in self._suspected:

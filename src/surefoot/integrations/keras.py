@@ -1,0 +1,105 @@
+"""Keras 3 on torch: ``model.fit(..., callbacks=[SurefootCallback()])``.
+
+Keras has optimizers of its own, so updates are seen between the beginning and the end of a batch. The loss in Keras'
+logs is the mean since the epoch began; the loss of each batch is worked out from the tracker behind it. What is put
+back when a training diverged are the weights; the optimizer's own averages stay as they are.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+import torch
+
+from surefoot.errors import InputError
+from surefoot.integrations.needed import needed
+from surefoot.watch import Watch, watch
+from surefoot.watch.shadow import Shadow
+
+__all__ = ["SurefootCallback"]
+
+_keras: Any = needed(("keras",), "surefoot[keras]")
+_Callback: Any = _keras.callbacks.Callback
+
+
+class SurefootCallback(_Callback):  # type: ignore[misc]
+    """Watches the training of a Keras model.
+
+    Args:
+        options: of `surefoot.watch`, such as ``act=True``.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__()
+        if _keras.backend.backend() != "torch":
+            raise InputError(
+                f"Keras runs on {_keras.backend.backend()}; Surefoot watches torch: set KERAS_BACKEND=torch"
+            )
+        self.options = options
+        self.watch: Watch | None = None
+        """What was seen; there from the beginning of the training on."""
+        self._shadow: Shadow | None = None
+        self._seen = (0.0, 0.0)
+
+    def on_train_begin(self, logs: Any = None) -> None:  # noqa: ARG002
+        """Begin to watch."""
+        values = [variable.value for variable in self.model.trainable_variables]
+        self._shadow = Shadow([values], [self._rate()])
+        module = self.model if isinstance(self.model, torch.nn.Module) else torch.nn.ParameterList(values)
+        self.watch = watch(module, self._shadow, **self.options)
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002
+        """The mean of the loss begins anew."""
+        self._seen = (0.0, 0.0)
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:  # noqa: ARG002
+        """Read the rate in force."""
+        if self._shadow is not None:
+            self._shadow.begin([self._rate()], gradients=False)
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Tell the loss, and set the rate where it was changed."""
+        if self._shadow is None or self.watch is None:
+            return
+        loss = self._batch_loss(batch, logs)
+        if loss is not None:
+            self.watch.loss(loss)
+        before = float(self._shadow.param_groups[0]["lr"])
+        (after,) = self._shadow.end()
+        if after != before:
+            self._set_rate(after)
+        if self.watch.should_stop:
+            self.model.stop_training = True
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002
+        """Tell the validation."""
+        if self.watch is None or not logs or "val_loss" not in logs:
+            return
+        metrics = {name: float(value) for name, value in logs.items() if name.startswith("val_") and name != "val_loss"}
+        self.watch.validation(float(logs["val_loss"]), **metrics)
+
+    def on_train_end(self, logs: Any = None) -> None:  # noqa: ARG002
+        """Stop to watch."""
+        if self.watch is not None:
+            self.watch.close()
+
+    def _rate(self) -> float:
+        return float(self.model.optimizer.learning_rate)
+
+    def _set_rate(self, lr: float) -> None:
+        # Under a schedule of Keras' own the rate cannot be set.
+        with contextlib.suppress(TypeError):
+            self.model.optimizer.learning_rate = lr
+
+    def _batch_loss(self, batch: int, logs: Any) -> float | None:
+        """The loss of this batch alone."""
+        tracker = getattr(self.model, "_loss_tracker", None)
+        if tracker is not None and hasattr(tracker, "total") and hasattr(tracker, "count"):
+            total, count = float(tracker.total), float(tracker.count)
+        elif logs and "loss" in logs:
+            total, count = float(logs["loss"]) * (batch + 1), float(batch + 1)
+        else:
+            return None
+        before, self._seen = self._seen, (total, count)
+        return (total - before[0]) / (count - before[1]) if count > before[1] else None
