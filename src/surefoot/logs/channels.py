@@ -67,6 +67,8 @@ class Reading:
     notes: dict[str, Note] = dataclasses.field(default_factory=dict)
     stopped: str = ""
     points: int = 0
+    unended: bool = False
+    """Whether the line being read is the last and has no end: it may be cut off."""
 
     def note(self, note_id: str, text: str) -> None:
         """Remember a quirk; the first sentence of an id stays."""
@@ -100,6 +102,8 @@ class RawLog(Reading):
     averaged_over: float | None = None
     lr_of: LrOf = "unknown"
     steps_per_epoch: float | None = None
+    planned_steps: float | None = None
+    """Steps that the training was laid out for, where the log tells."""
     validation: set[str] = dataclasses.field(default_factory=set)
     """Channels that the format says are validation metrics though their names do not."""
     constant_lr: float | None = None

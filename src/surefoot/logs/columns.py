@@ -76,7 +76,7 @@ class Columns:
                 raw.note("steps-from-rows", "no column counts the steps: the rows were counted instead")
         raw.unit = unit
         for name in self.cells:
-            if name == clock_name and unit == "step":
+            if name == clock_name and clock_name is not None and unit != "row":
                 continue
             rows, values = self.arrays(name)
             place = rows.astype(np.int64)

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from surefoot.logs.channels import RawLog, Reading
+from surefoot.logs.channels import Channel, RawLog, Reading
 from surefoot.logs.columns import Columns, number_or_none
 from surefoot.logs.json_logs import flat
-from surefoot.logs.limits import MOST_RUNS, clean
+from surefoot.logs.limits import MOST_DOCUMENT, MOST_RUNS, clean
 from surefoot.logs.sources import Source
 
 __all__ = ["MAGIC", "read_database"]
@@ -37,7 +37,7 @@ def read_database(source: Source, mapping: Mapping[str, str]) -> list[RawLog]:
         connection = _connected(source, reading)
     except (sqlite3.Error, MemoryError) as error:
         reading.stop(f"the database cannot be opened ({clean(error)})")
-        return []
+        return [RawLog(path=source.shown, format="sqlite", stopped=reading.stopped)]
     try:
         tables = _tables(connection)
         if {"run_uuid", "key", "value", "step", "is_nan"} <= tables.get("metrics", set()):
@@ -47,8 +47,8 @@ def read_database(source: Source, mapping: Mapping[str, str]) -> list[RawLog]:
             finished = _trackio(connection, tables["metrics"], source, reading, mapping)
         else:
             return []
-    except (sqlite3.Error, MemoryError):
-        return []
+    except (sqlite3.Error, MemoryError) as error:
+        finished = [RawLog(path=source.shown, format="sqlite", stopped=f"the database is damaged ({clean(error)})")]
     finally:
         connection.close()
     for raw in finished:
@@ -67,9 +67,14 @@ def _note_unmerged(source: Source, reading: Reading) -> None:
 
 
 def _connected(source: Source, reading: Reading) -> sqlite3.Connection:
-    if source.packed:
+    told = _told_size(source.head)
+    if source.packed or source.size < told:
         connection = sqlite3.connect(":memory:")
-        connection.deserialize(_not_wal(source.whole(reading)))
+        data = _not_wal(source.whole(reading))
+        if len(data) < told <= MOST_DOCUMENT:
+            reading.stop(f"the database is cut off: {len(data):,} of its {told:,} bytes are there")
+            data += bytes(told - len(data))
+        connection.deserialize(data)
     else:
         place = quote(str(source.path.resolve()))
         connection = sqlite3.connect(f"file:{place}?mode=ro&immutable=1", uri=True, timeout=1.0)
@@ -83,6 +88,14 @@ def _connected(source: Source, reading: Reading) -> sqlite3.Connection:
     connection.set_progress_handler(lambda: int(time.monotonic() > until), 100_000)
     connection.set_authorizer(_allowed)
     return connection
+
+
+def _told_size(head: bytes) -> int:
+    """The size that the database's own head tells: bytes of a page times pages."""
+    if len(head) < 32:
+        return 0
+    page = int.from_bytes(head[16:18], "big")
+    return (65536 if page == 1 else page) * int.from_bytes(head[28:32], "big")
 
 
 def _not_wal(data: bytes) -> bytes:
@@ -127,8 +140,17 @@ def _mlflow(
     if {"run_uuid", "name"} <= tables.get("runs", set()):
         for uuid, name in _rows(connection, "SELECT run_uuid, name FROM runs LIMIT 100000", reading):
             names[str(uuid)] = clean(name or "", 60)
-    query = "SELECT run_uuid, key, value, step, is_nan, timestamp FROM metrics ORDER BY run_uuid, key, timestamp, step"
-    for uuid, key, value, step, is_nan, stamp in _rows(connection, query, reading):
+    channels: dict[tuple[Any, Any], Channel] = {}
+    for place, (uuid, key, value, step, is_nan) in enumerate(
+        _rows(connection, "SELECT run_uuid, key, value, step, is_nan FROM metrics", reading)
+    ):
+        known = channels.get((uuid, key))
+        # the common row: a plain number, a whole step, no mark
+        if known is not None and not is_nan and type(value) is float and type(step) is int and -1e307 < value < 1e307:
+            known.add(place, step, value)
+            if place % 4096 == 0 and not reading.room(4096):
+                break
+            continue
         raw = runs.get(uuid)
         if raw is None:
             if len(runs) >= MOST_RUNS:
@@ -137,14 +159,13 @@ def _mlflow(
             name = names.get(str(uuid)) or clean(uuid, 32)
             raw = runs[uuid] = RawLog(path=source.shown, format="mlflow", name=name)
         number = mlflow_number(value, is_nan, raw)
-        place, when = number_or_none(step), number_or_none(stamp)
-        if number is None or place is None or str(key).startswith("system/"):
+        at = number_or_none(step)
+        if number is None or at is None or str(key).startswith("system/"):
             continue
         channel = raw.channel(clean(key))
-        if not reading.room(1):
-            break
         if channel is not None:
-            channel.add(when or 0.0, place, number)
+            channels[uuid, key] = channel
+            channel.add(place, at, number)
     if {"run_uuid", "key", "value"} <= tables.get("params", set()):
         for uuid, key, value in _rows(connection, "SELECT run_uuid, key, value FROM params LIMIT 100000", reading):
             if uuid in runs and key in ("lr", "learning_rate", "optimizer_lr"):

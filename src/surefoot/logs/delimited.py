@@ -77,6 +77,8 @@ class _Table:
             if not self.names:
                 self._head(row, batch)
                 continue
+            if self.raw.unended and self._cut_off(row, batch):
+                break
             if (len(row) != len(self.names) or row[0] == self.names[0]) and self._irregular(row, batch):
                 continue
             batch.append(row)
@@ -111,6 +113,18 @@ class _Table:
             name = clean(cell) or "blank"
             seen[name] = seen.get(name, 0) + 1
             self.names.append(name if seen[name] == 1 else f"{name}.{seen[name]}")
+
+    def _cut_off(self, row: list[str], batch: list[list[str]]) -> bool:
+        """Whether the last row, which has no line end, lacks cells; a last number that is too short is blanked."""
+        where = self.columns.rows + len(batch) + 1
+        if len(row) < len(self.names):
+            self.raw.stop(f"the last row ({where}) is cut off: it was left out")
+            return True
+        usual = sorted(len(other[-1]) for other in batch[-50:] if len(other) == len(row) and other[-1])
+        if row[-1] and usual and len(row[-1]) < 0.6 * usual[len(usual) // 2]:
+            self.raw.stop(f"the last row ({where}) has no line end and its last number looks cut off: it was left out")
+            row[-1] = ""
+        return False
 
     def _irregular(self, row: list[str], batch: list[list[str]]) -> bool:
         """Deal with a row that is not plain data; whether it is used up."""
@@ -152,6 +166,12 @@ def numbers(column: tuple[str, ...], delimiter: str) -> tuple[npt.NDArray[np.flo
     """Cells as numbers, and where there are any: None when in every cell. A blank is no number, `nan` is one."""
     try:
         return np.array(list(map(float, column)), dtype=np.float64), None
+    except ValueError:
+        pass
+    try:
+        blank = [float(cell) if cell else np.nan for cell in column]
+        present = np.flatnonzero(np.fromiter(map(len, column), dtype=np.int64, count=len(column)))
+        return np.array(blank, dtype=np.float64), present
     except ValueError:
         pass
     found = [_number(cell, delimiter) for cell in column]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from surefoot.logs.channels import RawLog
@@ -166,6 +166,7 @@ def _history(raw: RawLog, lists: dict[str, list[Any]], mapping: Mapping[str, str
         _boosted(raw, lists)
         columns.into(raw, mapping)
         raw.unit = "round"
+        raw.notes.pop("steps-from-rows", None)
         return [raw]
     raw.format = "keras-history"
     if "loss" in lists and "step" not in lists:
@@ -201,7 +202,7 @@ def _huggingface(raw: RawLog, value: dict[str, Any], mapping: Mapping[str, str])
         if not isinstance(entry, dict):
             continue
         # the summary of the whole training carries `train_loss`; as an entry of the curve it would mislead
-        if not raw.room(columns.add_row(item for item in flat(entry) if item[0] != "train_loss")):
+        if not raw.room(columns.add_row([item for item in flat(entry) if item[0] != "train_loss"])):
             break
     raw.roles.update(loss="loss", lr="learning_rate", grad_norm="grad_norm", val_loss="eval_loss")
     every = number_or_none(value.get("logging_steps"))
@@ -210,6 +211,7 @@ def _huggingface(raw: RawLog, value: dict[str, Any], mapping: Mapping[str, str])
         raw.loss_kind = "step" if every == 1 else "mean"
     most = number_or_none(value.get("max_steps"))
     done = number_or_none(value.get("global_step"))
+    raw.planned_steps = most
     if most and done and done < most:
         raw.note("unfinished", f"the training stopped at step {int(done)} of {int(most)}")
     return [columns.into(raw, mapping)]
@@ -219,10 +221,9 @@ def _listed(raw: RawLog, rows: list[Any], mapping: Mapping[str, str]) -> list[Ra
     columns = Columns()
     triples = bool(rows) and all(isinstance(row, list) and len(row) == 3 for row in rows[:5])
     for row in rows:
-        items: Iterator[tuple[str, float]]
         if triples and isinstance(row, list) and len(row) == 3:
             named = zip(("wall_time", "step", "value"), map(number_or_none, row), strict=True)
-            items = ((name, number) for name, number in named if number is not None)
+            items = [(name, number) for name, number in named if number is not None]
         elif isinstance(row, dict):
             items = flat(row)
         else:
@@ -236,16 +237,20 @@ def _listed(raw: RawLog, rows: list[Any], mapping: Mapping[str, str]) -> list[Ra
     return rows_into(raw, columns, mapping)
 
 
-def flat(row: Mapping[str, Any], before: str = "", depth: int = 0) -> Iterator[tuple[str, float]]:
+def flat(row: Mapping[str, Any], before: str = "", depth: int = 0) -> list[tuple[str, float]]:
     """The numbers of an object by name; those of objects inside it by path."""
+    out: list[tuple[str, float]] = []
     for name, value in row.items():
-        if isinstance(value, dict):
+        if type(value) is float:
+            out.append((before + name, value))
+        elif isinstance(value, dict):
             if depth < _DEEPEST:
-                yield from flat(value, f"{before}{name}/", depth + 1)
-            continue
-        number = number_or_none(value)
-        if number is not None:
-            yield before + name, number
+                out.extend(flat(value, f"{before}{name}/", depth + 1))
+        else:
+            number = number_or_none(value)
+            if number is not None:
+                out.append((before + name, number))
+    return out
 
 
 def _salvaged(text: str) -> tuple[Any, int]:

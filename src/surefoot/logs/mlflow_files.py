@@ -32,8 +32,14 @@ def add_metric_file(raw: RawLog, source: Source, name: str) -> None:
     if channel is None:
         return
     odd = place = 0
+    width = 0
     for line in source.lines(raw):
         parts = line.split(" ")
+        width = width or len(parts)
+        if raw.unended and (len(parts) < width or width < 3):
+            raw.stop(f"the last line of {clean(name)!r} is cut off")
+            raw.unended = False
+            break
         value = _float(parts[1]) if 2 <= len(parts) <= 3 else None
         try:
             stamp, step = float(parts[0]), float(parts[2]) if len(parts) == 3 else float(place)

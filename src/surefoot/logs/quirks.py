@@ -70,7 +70,19 @@ def lr_of(raw: RawLog, roles: Roles, rates: Settled | None) -> LrOf:
         return "this"
     if len(rates.value) > 2 and rates.value[-1] == 0:
         return "next"
-    return "unknown"
+    return _by_linear_end(rates, raw.planned_steps)
+
+
+def _by_linear_end(rates: Settled, planned: float | None) -> LrOf:
+    """A linear decay that ends with the training is 0 for the update after the last: where its line ends, tells."""
+    if planned is None or len(rates.value) < 4:
+        return "unknown"
+    steps, values = rates.step[-4:].astype(np.float64), rates.value[-4:]
+    slopes = np.diff(values) / np.diff(steps)
+    if not np.all(np.isfinite(slopes)) or not np.all(slopes < 0) or np.ptp(slopes) > 1e-3 * abs(float(slopes[0])):
+        return "unknown"
+    beyond = float(steps[-1] - values[-1] / np.mean(slopes)) - planned
+    return "next" if abs(beyond) < 0.3 else "this" if abs(beyond - 1.0) < 0.3 else "unknown"
 
 
 def note_quirks(one: LogRun, roles: Roles, note: Callable[[str, str], None]) -> None:
@@ -105,10 +117,10 @@ def _note_loss(one: LogRun, roles: Roles, note: Callable[[str, str], None]) -> N
         note("filtered-loss", f"the loss is a moving filter{over}: spikes are flattened or removed")
     elif one.loss_kind == "running":
         note("running-mean", "the loss is a running mean: it creeps behind what the training does")
-    elif one.loss_kind == "epoch":
+    elif one.loss_kind == "epoch" and one.format != "boosting":
         note("epoch-loss", "each loss is a mean over an epoch, taken while the weights moved")
     elif one.every > 1 and one.loss_kind == "step":
-        note("sampled-loss", f"the loss of about every {one.every:g}th step is logged")
+        note("sampled-loss", f"one loss in about {one.every:g} steps is logged")
     if roles.guessed:
         note("loss-guessed", f"{roles.loss!r} was taken for the training loss: name another with --map loss=NAME")
 

@@ -48,7 +48,7 @@ def restarts(order: _Floats, step: _Floats) -> list[float]:
         distinct = len(np.unique(step[start:fall]))
         rest = len(np.unique(step[fall:]))
         spacing = np.median(np.diff(np.unique(step[start:fall]))) if distinct > 1 else 1.0
-        if distinct >= _FEWEST and rest >= _FEWEST and step[fall] <= first + 0.5 * spacing:
+        if distinct >= _FEWEST and rest > 1 and step[fall] <= first + 0.5 * spacing:
             found.append(float(order[fall]))
             start = int(fall)
     return found if len(found) <= _MOST_RESTARTS else []

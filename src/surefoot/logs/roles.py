@@ -175,7 +175,9 @@ def _best_norm(kinds: Mapping[str, list[str]]) -> str | None:
     found = [
         name
         for name, kind in kinds.items()
-        if "gnorm" in kind or "gradnorm" in kind or ("norm" in kind and {"grad", "gradient", "gradients"} & set(kind))
+        if "gnorm" in kind
+        or "gradnorm" in kind
+        or ("norm" in kind and {"grad", "grads", "gradient", "gradients"} & set(kind))
     ]
     whole = [name for name in found if {"total", "global"} & set(kinds[name])]
     pool = (

@@ -52,7 +52,9 @@ class Source:
         given = 0
         try:
             with _opened(self) as stream:
-                while piece := stream.read(chunk):
+                # read1 hands over what it has; read would lose it when the next bytes are damaged
+                read = getattr(stream, "read1", stream.read) if self.packed else stream.read
+                while piece := read(chunk):
                     given += len(piece)
                     yield piece
                     if self.packed and given > MOST_UNPACKED:
@@ -103,6 +105,7 @@ class Source:
                 kept, cut = kept[: LONGEST_LINE + 1], True
         kept += decoder.decode(b"", final=True)
         if kept:
+            reading.unended = True
             yield kept[:LONGEST_LINE]
 
 
@@ -130,6 +133,8 @@ def open_source(path: Path, shown: str) -> Source:
             source.head += piece
             if len(source.head) >= _HEAD:
                 break
+        if not source.head and scratch.stopped:
+            raise InputError(f"`{clean(shown)}` is packed ({source.packed}) and cannot be unpacked: {scratch.stopped}")
     return source
 
 

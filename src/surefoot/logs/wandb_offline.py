@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 
 from surefoot.logs.channels import RawLog, Reading
 from surefoot.logs.columns import Columns, number_or_none
-from surefoot.logs.limits import LONGEST_RECORD, clean
+from surefoot.logs.limits import LONGEST_RECORD, MOST_COLUMNS, clean
 from surefoot.logs.sources import Source
 from surefoot.logs.wire import BYTES, VARINT, WireError, fields, varint
 
@@ -25,6 +25,7 @@ _BLOCK = 1 << 15
 _HEADER = 7
 _FULL, _FIRST, _MIDDLE, _LAST = 1, 2, 3, 4
 _HISTORY, _RUN, _CONFIG, _EXIT = 2, 17, 5, 18
+_SKIPPED = {"_timestamp", "_runtime"}
 _RATES = ("lr", "learning_rate", "optimizer.lr", "lr0", "base_lr", "max_lr", "optimizer/lr")
 
 
@@ -32,6 +33,7 @@ def read_wandb_offline(source: Source, mapping: Mapping[str, str]) -> list[RawLo
     """The run of one offline file. Never raises for what the file holds."""
     raw = RawLog(path=source.shown, format="wandb")
     columns = Columns()
+    known: dict[bytes, str] = {}
     broken = 0
     ended = False
     for record in _records(source, raw):
@@ -40,7 +42,7 @@ def read_wandb_offline(source: Source, mapping: Mapping[str, str]) -> list[RawLo
                 if kind != BYTES:
                     continue
                 if number == _HISTORY:
-                    row = _history(record, low, high)
+                    row = _history(record, low, high, known)
                     if row and not raw.room(columns.add_row(row)):
                         break
                 elif number == _RUN:
@@ -115,18 +117,33 @@ def _records(source: Source, reading: Reading) -> Iterator[bytes]:
         reading.stop(f"the last record, near byte {base:,}, is cut off")
 
 
-def _history(data: bytes, at: int, end: int) -> list[tuple[str, float]]:
-    """One row: key to number. The step stands in its own message or under `_step`."""
+def _history(data: bytes, at: int, end: int, known: dict[bytes, str]) -> list[tuple[str, float]]:
+    """One row: key to number. The step stands in its own message or under `_step`. `known` keeps names read before."""
     row: list[tuple[str, float]] = []
     stepped = False
     while at < end:
         key = data[at]
-        size, low = varint(data, at + 1, end)
+        if at + 1 < end and data[at + 1] < 0x80:
+            size, low = data[at + 1], at + 2
+        else:
+            size, low = varint(data, at + 1, end)
         if key & 7 != BYTES or low + size > end:
             raise WireError("an item is cut off")
         at = low + size
         if key == 0x0A:
-            name, value = _item(data, low, at)
+            # one key and its value fill the item exactly, in all but odd files
+            after = low + 2 + data[low + 1] if size > 5 else at
+            if after + 3 <= at and data[after : after + 2] == b"\x82\x01" and after + 3 + data[after + 2] == at:
+                coded, value = data[low:after], data[after + 3 : at]
+                name = known.get(coded, "")
+                if not name:
+                    name, _ = _item(data, low, at)
+                    if len(known) < MOST_COLUMNS:
+                        known[coded] = name
+                if name in _SKIPPED:
+                    continue
+            else:
+                name, value = _item(data, low, at)
             number = _number(value)
             if number is None:
                 continue
