@@ -12,11 +12,11 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LinearSegmentedColormap, LogNorm, Normalize
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from surefoot.records.landscape import Landscape, PathOnPlane
+from surefoot.records.landscape import Landscape
 from surefoot.report.colours import FAINT
 from surefoot.report.figures import Picture, plain_title, styled, written
 from surefoot.report.lab_figures import CYCLE
-from surefoot.report.landscape_levels import Levels, levels_of
+from surefoot.report.landscape_levels import Levels, inside, levels_of, until_it_leaves
 from surefoot.report.landscape_words import axis_label, caption, headline
 from surefoot.report.numbers import brief
 from surefoot.report.series import is_wide
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["GROUND", "MARKERS", "draw_above", "draw_losses", "landscape_figure", "surface_figure"]
 
-GROUND = ("#fbfcfe", "#e9edf3", "#cdd5e0", "#a7b3c4", "#7c8ba1")
+GROUND = ("#fbfcfe", "#eceff4", "#d6dde7", "#b6c1d0", "#94a2b6")
 """Colours of the surface from low to high: greys, on which the colours of paths stand out."""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">", "h", "p")
 _MAP = LinearSegmentedColormap.from_list("ground", GROUND)
@@ -76,7 +76,7 @@ def surface_figure(found: Landscape, path: str | os.PathLike[str] | None = None)
             x, y, heights, cmap=_MAP, alpha=0.72, linewidth=0.25, edgecolor="#8a93a3", rcount=45, ccount=45, zorder=1
         )
     for place, one in enumerate(found.paths):
-        keep = _inside(found, one)
+        keep = inside(found, one)
         across, along = (column[keep] for column in one.coordinates)
         colour, marker = _look(place)
         top = levels.heights(one.losses[keep])
@@ -110,8 +110,8 @@ def surface_figure(found: Landscape, path: str | os.PathLike[str] | None = None)
     return written(picture, path)
 
 
-def draw_above(axes: Axes, found: Landscape, levels: Levels, until: int | None = None) -> None:
-    """Contours with the paths, up to step `until` of each if given."""
+def draw_above(axes: Axes, found: Landscape, levels: Levels) -> None:
+    """Contours with the paths."""
     styled(axes)
     axes.grid(visible=False)
     axes.set_xlabel(axis_label(found.axes[0]))
@@ -139,9 +139,7 @@ def draw_above(axes: Axes, found: Landscape, levels: Levels, until: int | None =
         axes.set_ylim(y[0], y[-1])
     axes.plot([0], [0], "+", color="#26303d", markersize=11, markeredgewidth=1.4, zorder=5)
     for place, one in enumerate(found.paths):
-        keep = _until_it_leaves(found, one)
-        if until is not None:
-            keep &= one.step <= until
+        keep = until_it_leaves(found, one)
         colour, marker = _look(place)
         across, along = (column[keep] for column in one.coordinates)
         axes.plot(across, along, color=colour, linewidth=1.4, path_effects=_HALO, zorder=3)
@@ -172,7 +170,7 @@ def _line(axes: Axes, found: Landscape, levels: Levels) -> None:
                   label="loss along the line")  # fmt: skip
     for place, one in enumerate(found.paths):
         colour, marker = _look(place)
-        keep = _inside(found, one)
+        keep = inside(found, one)
         axes.plot(
             one.coordinates[0][keep], one.losses[keep], marker + "-", color=colour, markersize=3.5, linewidth=1,
             alpha=0.85, label=plain_title(f"{one.name}, true loss"),
@@ -186,19 +184,18 @@ def _line(axes: Axes, found: Landscape, levels: Levels) -> None:
     axes.legend(fontsize=8.5, frameon=False)
 
 
-def draw_losses(axes: Axes, found: Landscape, levels: Levels, until: int | None = None) -> None:
-    """True losses along the paths, and dotted the surface below them; up to step `until` if given."""
+def draw_losses(axes: Axes, found: Landscape, levels: Levels) -> None:
+    """True losses along the paths, and dotted the surface below them."""
     styled(axes)
     off = False
     for place, one in enumerate(found.paths):
-        keep = np.ones(len(one.step), dtype=bool) if until is None else one.step <= until
         colour, marker = _look(place)
         sparse: dict[str, Any] = {"marker": marker, "markersize": 2.6} if len(one.step) <= 60 else {}
-        axes.plot(one.step[keep], _finite(one.losses[keep]), color=colour, linewidth=1.5, label=plain_title(one.name),
+        axes.plot(one.step, _finite(one.losses), color=colour, linewidth=1.5, label=plain_title(one.name),
                   **sparse)  # fmt: skip
         if float(one.off_plane.max()) > 1e-9:
             off = True
-            axes.plot(one.step[keep], _finite(one.plane_losses[keep]), ":", color=colour, linewidth=1.2)
+            axes.plot(one.step, _finite(one.plane_losses), ":", color=colour, linewidth=1.2)
     axes.set_title("True loss" + (" (dotted: the surface below the path)" if off else " along the path"))
     axes.set_xlabel("steps")
     axes.set_ylabel("loss")
@@ -225,21 +222,6 @@ def _distances(axes: Axes, found: Landscape) -> None:
     axes.set_xlabel("steps")
     axes.set_ylabel("distance in weight space")
     axes.legend(fontsize=7.5, frameon=False)
-
-
-def _inside(found: Landscape, one: PathOnPlane) -> Any:
-    """Points of a path that lie within the picture; what is outside cannot be cut off in three dimensions."""
-    keep = np.isfinite(one.losses)
-    for axis, column in zip(found.axes, one.coordinates, strict=True):
-        if len(axis.values):
-            keep &= (column >= axis.values[0]) & (column <= axis.values[-1])
-    return keep
-
-
-def _until_it_leaves(found: Landscape, one: PathOnPlane) -> Any:
-    """Points up to the first one outside: what flies to and fro across the picture would cover it."""
-    outside = np.flatnonzero(~_inside(found, one))
-    return np.arange(len(one.step)) <= (outside[0] if len(outside) else len(one.step))
 
 
 def _look(place: int) -> tuple[str, str]:

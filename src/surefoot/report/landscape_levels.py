@@ -11,13 +11,14 @@ import dataclasses
 import numpy as np
 import numpy.typing as npt
 
-from surefoot.records.landscape import Landscape
+from surefoot.records.landscape import Landscape, PathOnPlane
 from surefoot.report.numbers import brief
 from surefoot.report.series import is_wide
 
-__all__ = ["Levels", "levels_of"]
+__all__ = ["Levels", "inside", "levels_of", "until_it_leaves"]
 
 Floats = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
 
 _COUNT = 16
 _DEPTH = 1e-4
@@ -91,3 +92,18 @@ def levels_of(found: Landscape, *, solid: bool = False) -> Levels:
     if not curved and low >= 0 and is_wide([max(low, _DEPTH * high), high]):
         return Levels(np.geomspace(max(low, _DEPTH * high), high, _COUNT), logarithmic=True)
     return Levels(np.linspace(low, high, _COUNT), logarithmic=False)
+
+
+def inside(found: Landscape, one: PathOnPlane) -> Mask:
+    """Points of a path that lie within the picture; what is outside cannot be cut off in three dimensions."""
+    keep = np.isfinite(one.losses)
+    for axis, column in zip(found.axes, one.coordinates, strict=True):
+        if len(axis.values):
+            keep &= (column >= axis.values[0]) & (column <= axis.values[-1])
+    return keep
+
+
+def until_it_leaves(found: Landscape, one: PathOnPlane) -> Mask:
+    """Points up to the first one outside: what flies to and fro across the picture would cover it."""
+    outside = np.flatnonzero(~inside(found, one))
+    return np.asarray(np.arange(len(one.step)) <= (outside[0] if len(outside) else len(one.step)))

@@ -9,16 +9,15 @@ from typing import Any
 import numpy as np
 
 from surefoot.records import write_text
-from surefoot.records.landscape import Landscape, PathOnPlane
+from surefoot.records.landscape import Axis, Landscape, PathOnPlane
 from surefoot.report import page as parts
 from surefoot.report.charts import Chart, Table
 from surefoot.report.escaping import Markup, tag
 from surefoot.report.escaping import text as html_text
 from surefoot.report.lab_figures import CYCLE
 from surefoot.report.landscape_figure import GROUND
-from surefoot.report.landscape_levels import Levels, levels_of
+from surefoot.report.landscape_levels import Levels, inside, levels_of, until_it_leaves
 from surefoot.report.landscape_words import (
-    axis_label,
     axis_sentences,
     caption,
     headline,
@@ -27,7 +26,7 @@ from surefoot.report.landscape_words import (
     surface_sentence,
     theory_rows,
 )
-from surefoot.report.numbers import brief, rate
+from surefoot.report.numbers import brief, count, rate
 from surefoot.report.series import thinned_places
 
 __all__ = ["landscape_page", "write_landscape_page"]
@@ -53,14 +52,16 @@ def landscape_page(found: Landscape) -> str:
     lead = tag("p", surface_sentence(found), class_="lead")
     answer = tag("div", lead, *said, class_="answer" if found.complete else "answer unknown")
     charts = _charts(found, levels_of(found))
-    tables = [one for one in (path_rows(found), theory_rows(found)) if one is not None]
-    phrase = f"{found.directions} directions around {found.around}; {found.parameters:,} weights; {found.method}"
+    tables = {"Paths": path_rows(found), "Theory": theory_rows(found)}
+    phrase = f"{found.directions} directions around {found.around}; {count(found.parameters, 'weight')}; {found.method}"
+    if found.directions == "coordinates":
+        phrase = found.notes[0] if found.notes else ""
     subject = headline(found)
     sections = {one.name: parts.section(one) for one in charts}
     turned = sections.pop("surface", Markup(""))
     body = [
         parts.header(subject, phrase), answer, sections.pop("above"), turned,
-        *(tag("section", tag("h2", one.caption), parts.table(one)) for one in tables),
+        *(tag("section", tag("h2", name), parts.table(one)) for name, one in tables.items() if one is not None),
         *sections.values(),
         parts.origin(found.provenance, found.notes, found.seconds),
     ]  # fmt: skip
@@ -94,7 +95,7 @@ def _line(found: Landscape, levels: Levels) -> Chart:
         for place, path in enumerate(found.paths)
     ]
     layout = {
-        "xaxis": {"title": {"text": axis_label(axis)}, "range": [float(axis.values[0]), float(axis.values[-1])]},
+        "xaxis": {"title": {"text": _label(axis)}, "range": [float(axis.values[0]), float(axis.values[-1])]},
         "yaxis": {"title": {"text": "loss"}} | _loss_axis(levels), "showlegend": True, "hovermode": "closest",
     }  # fmt: skip
     return Chart("above", "Along the line", _sentence(found), traces, layout, _grid_table(found))
@@ -103,8 +104,8 @@ def _line(found: Landscape, levels: Levels) -> Chart:
 def _above(found: Landscape, levels: Levels) -> Chart:
     traces: list[dict[str, Any]] = []
     layout: dict[str, Any] = {
-        "xaxis": {"title": {"text": axis_label(found.axes[0])}, "showgrid": False},
-        "yaxis": {"title": {"text": axis_label(found.axes[1])}, "showgrid": False},
+        "xaxis": {"title": {"text": _label(found.axes[0])}, "showgrid": False},
+        "yaxis": {"title": {"text": _label(found.axes[1])}, "showgrid": False},
         "showlegend": True, "hovermode": "closest",
     }  # fmt: skip
     if found.grid:
@@ -123,8 +124,9 @@ def _above(found: Landscape, levels: Levels) -> Chart:
         for name, axis in zip(("xaxis", "yaxis"), found.axes, strict=True):
             layout[name]["range"] = [float(axis.values[0]), float(axis.values[-1])]
     for place, path in enumerate(found.paths):
-        across, along = path.coordinates
-        traces.append(_path(path, place, x=_floats(across), y=_floats(along)))
+        keep = until_it_leaves(found, path)
+        across, along = (column[keep] for column in path.coordinates)
+        traces.append(_path(path, place, x=_floats(across), y=_floats(along), keep=keep))
     return Chart("above", "Seen from above", _sentence(found), traces, layout, _points_table(found))
 
 
@@ -135,7 +137,7 @@ def _surface(found: Landscape, levels: Levels) -> Chart:
         {
             "type": "surface", "x": _floats(found.axes[0].values), "y": _floats(found.axes[1].values),
             "z": [_floats(row) for row in heights], "customdata": [_floats(row) for row in found.surface],
-            "colorscale": _scale(), "opacity": 0.85, "showscale": False,
+            "colorscale": _scale(), "opacity": 0.75, "showscale": False,
             "contours": {"z": {"show": True, "color": "#8a93a3", "width": 1,
                                "start": float(heights.min()), "end": float(heights.max()),
                                "size": max(float(np.ptp(heights)), 1e-9) / 14}},
@@ -143,9 +145,7 @@ def _surface(found: Landscape, levels: Levels) -> Chart:
         }
     ]  # fmt: skip
     for place, path in enumerate(found.paths):
-        keep = np.isfinite(path.losses)
-        for axis, column in zip(found.axes, path.coordinates, strict=True):
-            keep &= (column >= axis.values[0]) & (column <= axis.values[-1])
+        keep = inside(found, path)
         across, along = (column[keep] for column in path.coordinates)
         true = _path(path, place, x=_floats(across), y=_floats(along), keep=keep)
         true |= {"type": "scatter3d", "z": _floats(levels.heights(path.losses[keep]))}
@@ -166,14 +166,14 @@ def _surface(found: Landscape, levels: Levels) -> Chart:
         "yaxis": {**plain, "title": {"text": found.axes[1].name}},
         "zaxis": {**plain, "title": {"text": "loss"}, "tickvals": marks, "ticktext": words},
         "aspectmode": "manual", "aspectratio": {"x": 1.15, "y": 1.15, "z": 0.8},
-        "camera": {"eye": {"x": 1.1, "y": -1.35, "z": 0.95}},
+        "camera": {"eye": {"x": 1.05, "y": -1.5, "z": 1.0}, "center": {"x": 0, "y": 0, "z": -0.15}},
     }  # fmt: skip
     layout = {
         "xaxis": {},
         "yaxis": {},
         "scene": scene,
         "showlegend": True,
-        "margin": {"l": 0, "r": 0, "t": 10, "b": 30},
+        "margin": {"l": 10, "r": 10, "t": 10, "b": 40},
     }
     height = "logarithm of the loss" if levels.logarithmic else "loss"
     said = (
@@ -198,7 +198,9 @@ def _losses(found: Landscape, levels: Levels) -> Chart:
         "xaxis": {"title": {"text": "steps"}}, "yaxis": {"title": {"text": "loss"}} | _loss_axis(levels),
         "showlegend": True,
     }  # fmt: skip
-    said = "True loss at each point; dotted, the loss of the plane below it. Where they part, the picture misleads."
+    said = "The loss at each point."
+    if len(traces) > len(found.paths):
+        said = "True loss at each point; dotted, the loss of the plane below it. Where they part, the picture misleads."
     return Chart("losses", "True loss along the paths", said, traces, layout, _points_table(found))
 
 
@@ -280,6 +282,12 @@ def _grid_table(found: Landscape) -> Table:
     return Table(
         "Losses of the surface at some of its lines", (f"{found.axes[1].name} \\ {found.axes[0].name}", *heads), rows
     )
+
+
+def _label(axis: Axis) -> str:
+    """The axis's name, short enough for a phone; sentences on the page tell the rest."""
+    unit = {"distance": "distance", "share": "share of the way"}.get(axis.unit, axis.unit)
+    return f"{axis.name} ({unit})"
 
 
 def _loss_axis(levels: Levels) -> dict[str, Any]:

@@ -25,6 +25,9 @@ from surefoot.report.words import headline, recipe_phrase, recommendation, run_s
 
 __all__ = ["document", "header", "origin", "page_of", "section", "table", "write_page"]
 
+_TALL = ("above", "surface")
+"""Charts of two dimensions, which want room in both."""
+
 
 def write_page(record: Found | Run | Sweep, path: str | os.PathLike[str]) -> Path:
     """Write the page of a record.
@@ -114,7 +117,7 @@ def _facts(facts: dict[str, str]) -> Markup:
 
 def section(chart: Chart) -> Markup:
     """A chart with its sentence and, folded, its numbers as a table."""
-    small = " small" if chart.name in ("rate", "norm", "metrics") else ""
+    small = " small" if chart.name in ("rate", "norm", "metrics") else " tall" if chart.name in _TALL else ""
     waiting = tag("p", "Drawing … without JavaScript, the table below holds the numbers.", class_="waiting")
     label = f"{chart.title}: {chart.sentence}"
     plot = tag("div", waiting, class_=f"plot{small}", id=f"plot-{chart.name}", role="img", aria_label=label)
