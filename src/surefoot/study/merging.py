@@ -7,7 +7,7 @@ from pathlib import Path
 
 from surefoot.errors import InputError
 from surefoot.records import Provenance
-from surefoot.study.store import Store
+from surefoot.study.store import Store, is_begun_only
 
 __all__ = ["merge"]
 
@@ -30,7 +30,7 @@ def merge(whole: str | Path, parts: Sequence[str | Path]) -> tuple[int, int]:
         plan, sessions = first.plan(), first.sessions()
     store = (
         Store(whole, write=True)
-        if Path(whole).exists() and Path(whole).stat().st_size
+        if Path(whole).exists() and not is_begun_only(Path(whole))
         else Store.create(whole, plan, sessions[0] if sessions else Provenance())
     )
     taken = 0

@@ -25,7 +25,7 @@ from surefoot.study.blobs import Floats, checksum, decoded, encoded
 from surefoot.study.locking import WriterLock, check_file_system
 from surefoot.study.schema import migrate
 
-__all__ = ["MemberResult", "Store", "member_checksum"]
+__all__ = ["MemberResult", "Store", "is_begun_only", "member_checksum"]
 
 _BUSY = 30.0
 """Seconds to wait for another connection, such as a reader that makes a checkpoint."""
@@ -87,7 +87,7 @@ class Store:
         """
         place = Path(path)
         check_file_system(place)
-        if place.exists() and not _abandoned(place):
+        if place.exists() and not is_begun_only(place):
             raise OutputError(f"`study` is {str(path)!r}, which exists; continue it with --resume, or name another")
         try:
             place.touch()
@@ -369,7 +369,7 @@ def _connected(path: Path, *, write: bool) -> sqlite3.Connection:
     raise RecordError(f"`{path}` cannot be opened; see that it may be read")
 
 
-def _abandoned(path: Path) -> bool:
+def is_begun_only(path: Path) -> bool:
     """Whether the file is one whose making was cut off before it held anything."""
     if not path.is_file():
         return False

@@ -22,7 +22,7 @@ from surefoot.study.driver import Watch, drive
 from surefoot.study.executors import Executor, Processes, ThisProcess
 from surefoot.study.planning import plan_study
 from surefoot.study.sources import TaskSource
-from surefoot.study.store import Store
+from surefoot.study.store import Store, is_begun_only
 from surefoot.study.summary import study_of
 from surefoot.tasks.checking import check_task
 from surefoot.tasks.task import Task
@@ -147,7 +147,7 @@ def make_plan(
         recipes, shapes = grid(read, fixed, known, all_seeds, order)
     else:
         recipes, shapes = random(read, draws, fixed, known, all_seeds, order)
-    if resumed is not None and Path(resumed).exists():
+    if resumed is not None and Path(resumed).exists() and not is_begun_only(Path(resumed)):
         return _continued(resumed, recipes, shapes, prune)
     varied = {name: axis for name, axis in read.items() if len(axis.values) != 1}
     for shape in {json.dumps(one): one for one in shapes}.values():
@@ -248,7 +248,7 @@ def _opened(
             with store:
                 yield store
         return
-    if resume and Path(study).exists() and Path(study).stat().st_size:
+    if resume and Path(study).exists() and not is_begun_only(Path(study)):
         store = Store(Path(study), write=True)
         if store.plan().key != plan.key:
             store.close()

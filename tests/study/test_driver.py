@@ -1,0 +1,187 @@
+"""The driver under faults that an executor can report; and the same study on one process and on several."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+from small_study import small_plan, small_task
+
+from surefoot.records import Provenance
+from surefoot.study.driver import LOSSES, drive
+from surefoot.study.executors import Outcome, Processes, outcome_of
+from surefoot.study.sources import TaskSource
+from surefoot.study.store import Store
+from surefoot.study.sweep import run_plan
+
+SMALL = {"optimizer": "sgd", "schedule": "constant", "batch_size": "16", "seeds": 2}
+
+
+class Faulty:
+    """Works jobs off here, but for those that `fault` gives an outcome of its own."""
+
+    name = "faulty"
+
+    def __init__(self, source, fault):
+        self._source, self._fault, self._jobs, self.seen = source, fault, [], []
+
+    @property
+    def free(self):
+        return 2 - len(self._jobs)
+
+    def submit(self, job):
+        self._jobs.append(job)
+
+    def next(self, timeout):
+        job = self._jobs.pop()  # the last one first: order must not matter
+        self.seen.append(job)
+        return self._fault(job, len(self.seen)) or outcome_of(self._source, job)
+
+    def close(self):
+        self._jobs.clear()
+
+
+@pytest.fixture(scope="module")
+def plan():
+    return small_plan(**SMALL)
+
+
+def worked_off(path, plan, fault):
+    source = TaskSource(small_task())
+    with Store.create(path, plan, Provenance()) as store:
+        executor = Faulty(source, fault)
+        drive(store, executor)
+        assert store.damage() == []
+        return store.members(), store.contents(), store.states(), executor.seen
+
+
+def test_a_lost_worker_is_replaced_and_the_numbers_are_the_same(tmp_path, plan):
+    whole = run_plan(TaskSource(small_task()), plan, workers=1).contents
+
+    def lose(job, number):
+        return Outcome(job.unit.key, "lost", error="killed") if number in (1, 3) else None
+
+    _, contents, states, seen = worked_off(tmp_path / "a.study", plan, lose)
+    assert contents == whole
+    assert states == {"done": len(plan.units)}
+    assert {job.attempt for job in seen} == {0, 1}, "an attempt is told from the one before it"
+
+
+def test_a_unit_that_does_not_fit_is_split_until_it_does(tmp_path, plan):
+    def too_large(job, number):
+        return Outcome(job.unit.key, "memory", error="no room") if len(job.recipes) > 2 else None
+
+    members, _, states, seen = worked_off(tmp_path / "b.study", plan, too_large)
+    assert [one.fate for one in members] == ["finished"] * len(members)
+    assert states["split"] == len(plan.units)
+    assert max(len(job.recipes) for job in seen if job.attempt == 0) > 2
+    whole = run_plan(TaskSource(small_task()), plan, workers=1).members
+    for one, other in zip(members, whole, strict=True):
+        assert one.final_loss == pytest.approx(other.final_loss, rel=1e-4)
+
+
+def test_a_unit_that_keeps_losing_its_worker_counts_as_too_large(tmp_path, plan):
+    def always(job, number):
+        return Outcome(job.unit.key, "lost", error="killed") if len(job.recipes) > 1 else None
+
+    members, _, _, seen = worked_off(tmp_path / "c.study", plan, always)
+    assert [one.fate for one in members] == ["finished"] * len(members)
+    first = plan.units[0].key
+    assert sum(job.unit.key == first for job in seen) == LOSSES
+
+
+def test_a_poisonous_recipe_is_set_aside_with_its_error_and_the_others_are_trained(tmp_path, plan):
+    poison = plan.recipes[1]
+
+    def fail(job, number):
+        return Outcome(job.unit.key, "failed", error="net.py, line 3: boom") if poison in job.recipes else None
+
+    members, _, _, _ = worked_off(tmp_path / "d.study", plan, fail)
+    assert members[1].fate == "aside"
+    assert members[1].reason == "net.py, line 3: boom"
+    assert {one.fate for place, one in enumerate(members) if place != 1} == {"finished"}
+
+
+def test_errors_of_the_users_code_come_back_as_outcomes(plan):
+    task = small_task()
+
+    def broken(output, target):
+        raise ValueError("no such thing")
+
+    task.loss = task._placed_loss = broken
+    unit = plan.units[0]
+    from surefoot.study.unit import Job
+
+    recipes = tuple(plan.recipes[place] for place in unit.members)
+    outcome = outcome_of(TaskSource(task), Job(unit, recipes))
+    assert outcome.kind == "failed"
+    assert "no such thing" in outcome.error
+
+    def starved(output, target):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+
+    task.loss = task._placed_loss = starved
+    assert outcome_of(TaskSource(task), Job(unit, recipes)).kind == "memory"
+
+
+def test_a_worker_that_is_killed_comes_back_as_lost_and_the_study_goes_on(tmp_path, plan):
+    source = TaskSource(small_task())
+    whole = run_plan(source, plan, workers=1).contents
+    with Store.create(tmp_path / "e.study", plan, Provenance()) as store:
+        executor = Processes(source, 2)
+        submit, killed = executor.submit, []
+
+        def then_kill(job):
+            submit(job)
+            if not killed:
+                killed.append(executor.pids[-1])
+                os.kill(killed[0], signal.SIGKILL)
+
+        executor.submit = then_kill
+        try:
+            drive(store, executor)
+        finally:
+            executor.close()
+        assert killed
+        assert store.contents() == whole
+        assert sum(store.attempts(unit.key) for unit in plan.units) == 1
+
+
+@pytest.mark.parametrize("prune", ["none", "race"])
+def test_one_process_and_several_give_the_same_study(plan, prune):
+    source = TaskSource(small_task())
+    raced = small_plan(source, lr="1e-3..30:9", seeds=3, schedule="constant", prune=prune)
+    one = run_plan(source, raced, workers=1)
+    several = run_plan(source, raced, workers=2)
+    assert one.contents == several.contents
+    assert [m.final_loss for m in one.members] == [m.final_loss for m in several.members]
+
+
+def test_the_users_objects_are_as_before(plan, borrowed):
+    task = small_task()
+    model = task.make_model(0)
+    with borrowed(model, *task.train._leaves):
+        run_plan(TaskSource(task), plan, workers=1)
+
+
+def test_a_race_keeps_the_best_and_says_why_it_gave_the_others_up():
+    source = TaskSource(small_task())
+    axes = {
+        "lr": "1e-3..30:9",
+        "seeds": 3,
+        "schedule": "constant",
+        "optimizer": "sgd",
+        "batch_size": "16",
+        "epochs": 16,
+    }
+    full = run_plan(source, small_plan(source, **axes), workers=1)
+    raced = run_plan(source, small_plan(source, **axes, prune="race"), workers=1)
+    assert raced.cost["member_steps"] < 0.8 * full.cost["member_steps"]
+    assert raced.best.recipe.lr == full.best.recipe.lr
+    given_up = [one for one in raced.members if one.fate == "retired"]
+    assert given_up
+    assert all("improvement" in one.reason or "did not finish" in one.reason for one in given_up)
+    untrained = [one for one in given_up if one.steps == 0]
+    assert all(one.recipe.seed > 0 for one in untrained)
+    assert untrained
