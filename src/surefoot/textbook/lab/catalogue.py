@@ -124,6 +124,13 @@ _ALL = (
         "single example, mini-batch, full batch: noise, its floor, and decay removing it",
         "gradient_noise",
     ),
+    Program("noise-floor", "the height at which a constant rate settles, measured over predicted", "noise_floor"),
+    Program(
+        "edge-of-stability",
+        "sharpness rises to the limit of the optimizer in use and hovers there",
+        "edge_of_stability",
+    ),
+    Program("catapult", "a first rate above 2 / sharpness: the four regimes, beside the closed recursion", "catapult"),
     Program("cnn-facts", "shapes, parameters, operations, shifts, filters and feature hierarchy of CNNs", "cnn_facts"),
     Program("inspection", "size of weights, updates and gradients by epoch; sharpness against 2 / rate", "inspection"),
     Program("searches", "grid, random, cross-validation and range test, side by side on one task", "searches"),
