@@ -20,6 +20,15 @@ __all__ = ["TOPICS", "all_claims", "claims_of_topic", "families_of", "find_claim
 TOPICS = MappingProxyType(
     {
         "landscape": "landscape",
+        "choosing the rate": "choosing",
+        "optimizers": "optimizers",
+        "interactions": "interactions",
+        "generalization": "generalization",
+        "monitoring": "monitoring",
+        "backpropagation": "backpropagation",
+        "XOR programs": "xor_programs",
+        "MNIST CNN": "mnist_cnn",
+        "CNN facts": "cnn_facts",
     }
 )
 """Topic and the file of this folder that holds its claims, in the order to show them."""

@@ -43,23 +43,23 @@ def run(size: Size, seeds: Sequence[int]) -> Outcome:
             times[kind] = table(runs, lambda group: arrived(group, LEVEL))
             curves[f"{kind}, {depth} layers"] = table(runs)
             small = curves[f"{kind}, {depth} layers"][0]
-            found.append(mean_of(f"accuracy at the smallest rate, {kind}, {depth} hidden layers", small))
+            found.append(mean_of(f"accuracy at the smallest rate, {kind}, depth {depth}", small))
             here = np.minimum(times[kind], 10.0 * steps).min(axis=0)
-            found.append(median_of(f"updates to 90% at the fastest rate, {kind}, {depth} hidden layers", here))
+            found.append(median_of(f"updates to 90% at the fastest rate, {kind}, depth {depth}", here))
         for kind in ("sigmoid", "tanh"):
             # A run that never arrives took longer than all of them: the ratio is a lower bound there.
             ratio = np.minimum(times[kind], steps + 15)[1] / np.minimum(times["relu"], steps + 15)[1]
             found.append(
                 mean_of(
-                    f"updates to 90% of {kind} over ReLU at a small rate, {depth} hidden layers",
+                    f"updates to 90% of {kind} over ReLU at a small rate, depth {depth}",
                     ratio,
                     method=f"rate {lrs[1]:g}; a run that never arrived counts as {steps + 15}",
                 )
             )
         lost = curves[f"relu, {depth} layers"][0] - curves[f"sigmoid, {depth} layers"][0]
-        found.append(mean_of(f"accuracy sigmoid lacks behind ReLU at the smallest rate, {depth} hidden layers", lost))
+        found.append(mean_of(f"accuracy sigmoid lacks behind ReLU at the smallest rate, depth {depth}", lost))
         lost = curves[f"relu, {depth} layers"][0] - curves[f"tanh, {depth} layers"][0]
-        found.append(mean_of(f"accuracy tanh lacks behind ReLU at the smallest rate, {depth} hidden layers", lost))
+        found.append(mean_of(f"accuracy tanh lacks behind ReLU at the smallest rate, depth {depth}", lost))
     return Outcome(
         "activation",
         measurements=tuple(found),

@@ -86,8 +86,15 @@ def run(size: Size, seeds: Sequence[int]) -> Outcome:
         if name == "digits":
             digits = tables
             found += _digits_only(lrs, tables)
+    plain, heavy = (np.log10(best_rates(lrs, digits[one])) for one in ("SGD", "momentum"))
     best_digits = np.log10(np.array([best_rates(lrs, one) for one in digits.values()]))
     found += [
+        mean_of(
+            "decades the best rate without momentum lies above that with 0.9, digits",
+            plain - heavy,
+            unit="decades",
+            method="SGD, same seeds",
+        ),
         mean_of(
             "decades between the best rates of six optimizers",
             best_digits.max(axis=0) - best_digits.min(axis=0),

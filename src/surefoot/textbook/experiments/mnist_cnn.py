@@ -51,7 +51,7 @@ class Histories:
 @functools.lru_cache(maxsize=2)
 def cnn_histories(size: Size, seeds: tuple[int, ...]) -> Histories:
     """Train the CNN as printed: SGD at 0.01 with momentum 0.9, batches of 64. `early-stop` reads it too."""
-    images, test, epochs = (2500, 2000, 50) if size == "full" else (200, 200, 6)
+    images, test, epochs = (4000, 2000, 50) if size == "full" else (200, 200, 6)
     data = load_images(Setting(), images, test)
     half = test // 2
     task = image_task(data.x, data.y, data.test_x[:half], data.test_y[:half])

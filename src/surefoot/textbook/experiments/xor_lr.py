@@ -192,7 +192,9 @@ def _printed(size: Size) -> tuple[list[Measurement], Panel]:
     long = 40_000 if size == "full" else 6000
     normal = train(normal_nets([PRINTED_SEED]), 0.1, 5000, keep=range(0, 5001, 50))
     later = train(normal.nets, 0.1, long - 5000)
-    uniform = train(uniform_nets([PRINTED_SEED]), 0.1, 20_000 if size == "full" else 8000, keep=[5000])
+    early = [100, 1000, 4000, 5000]
+    uniform = train(uniform_nets([PRINTED_SEED]), 0.1, 20_000 if size == "full" else 8000, keep=early)
+    level = dict(zip(uniform.epochs, uniform.losses[:, 0], strict=True))
     kept = dict(zip(normal.epochs, normal.losses[:, 0].tolist(), strict=True))
     measured = [exact(f"XOR, printed seed: loss after {one} updates at rate 0.1", kept[one]) for one in at]
     for place, answer in enumerate(normal.predictions[:, 0].tolist()):
@@ -210,6 +212,19 @@ def _printed(size: Size) -> tuple[list[Measurement], Panel]:
         exact("XOR, printed seed: size of the gradient after 40000 updates", float(_gradient_size(later.nets)[0])),
         exact("XOR, uniform weights: loss after 5000 updates", float(uniform.losses[uniform.epochs.index(5000), 0])),
         exact("XOR, uniform weights: loss after 20000 updates", float(uniform.losses[-1, 0])),
+        exact("XOR, uniform weights: loss at the start", float(level[0])),
+        exact(
+            "XOR, uniform weights: share of the fall to 5000 updates that happens from 1000 to 4000",
+            float((level[1000] - level[4000]) / (level[0] - level[5000])),
+        ),
+        exact(
+            "XOR, uniform weights: fall per update from 4000 to 5000 over that from 1000 to 4000",
+            float(3 * (level[4000] - level[5000]) / (level[1000] - level[4000])),
+        ),
+        exact(
+            "XOR, uniform weights: share of the fall to 5000 updates that happens from 100 to 1000",
+            float((level[100] - level[1000]) / (level[0] - level[5000])),
+        ),
         exact(
             "XOR, uniform weights: loss after 20000 updates over that after 5000",
             float(uniform.losses[-1, 0] / uniform.losses[uniform.epochs.index(5000), 0]),

@@ -153,6 +153,6 @@ def _name(optimizer: str, lr: float) -> str:
     return f"{shown[optimizer]} {lr:g}"
 
 
-def rises(run: Run) -> float:
-    """Updates of a run that raised its loss."""
-    return float(np.sum(np.diff(run.loss) > 0)) if len(run.loss) > 1 else math.nan
+def rises(run: Run, least: float = 0.0) -> float:
+    """Updates of a run that raised its loss by more than `least`."""
+    return float(np.sum(np.diff(run.loss) > least)) if len(run.loss) > 1 else math.nan
