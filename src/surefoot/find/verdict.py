@@ -54,7 +54,8 @@ def verdict(search: Search, prior: Prior | None = None) -> Answer:
     edge = _edge(posterior, place, low, high, done, cliff)
     if edge is not None:
         return Answer(None, edge, notes=halted)
-    loss, how = _expected_loss(search, good, float(expected[place]))
+    # The median: the mean share lost is lifted by the few draws that put a cliff below this rate.
+    loss, how = _expected_loss(search, good, float(np.median(shares[:, place])))
     return Answer(
         lr,
         _reason(search, lr, (10**low, 10**high), float(expected[place]), cliff, good),
