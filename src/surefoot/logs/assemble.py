@@ -136,6 +136,8 @@ class _Assembly:
                 "rewound-steps",
                 f"{text}{more}: a resumed training; the {one.replaced} entries it wrote again replace the older ones",
             )
+        if one.odd_last:
+            self.note("odd-last-entry", f"the last entry of {name!r} has a step before all others: it was left out")
         if one.shuffled:
             self.note(
                 "mixed-steps", f"the steps of {name!r} are in no order, as with several writers: they were sorted"

@@ -26,6 +26,7 @@ MAGIC = b"SQLite format 3\x00"
 _LONGEST_CELL = 1 << 24
 _SECONDS = 60.0
 _CODED_INFINITY = 1.797e308
+_DAMAGE = (sqlite3.Error, MemoryError, OverflowError, UnicodeDecodeError)
 
 
 def read_database(source: Source, mapping: Mapping[str, str]) -> list[RawLog]:
@@ -35,7 +36,7 @@ def read_database(source: Source, mapping: Mapping[str, str]) -> list[RawLog]:
     runs: dict[str, RawLog] = {}
     try:
         connection = _connected(source, reading)
-    except (sqlite3.Error, MemoryError) as error:
+    except _DAMAGE as error:
         reading.stop(f"the database cannot be opened ({clean(error)})")
         return [RawLog(path=source.shown, format="sqlite", stopped=reading.stopped)]
     try:
@@ -47,10 +48,12 @@ def read_database(source: Source, mapping: Mapping[str, str]) -> list[RawLog]:
             finished = _trackio(connection, tables["metrics"], source, reading, mapping)
         else:
             return []
-    except (sqlite3.Error, MemoryError) as error:
+    except _DAMAGE as error:
         finished = [RawLog(path=source.shown, format="sqlite", stopped=f"the database is damaged ({clean(error)})")]
     finally:
         connection.close()
+    if not finished and reading.stopped:
+        finished = [RawLog(path=source.shown, format="sqlite")]
     for raw in finished:
         raw.notes = {**raw.notes, **reading.notes}
         raw.stopped = raw.stopped or reading.stopped
@@ -125,7 +128,7 @@ def _rows(connection: sqlite3.Connection, query: str, reading: Reading) -> Itera
         cursor = connection.execute(query)
         while batch := cursor.fetchmany(4096):
             yield from batch
-    except (sqlite3.Error, MemoryError, OverflowError) as error:
+    except _DAMAGE as error:
         reading.stop(f"the database is damaged or took too long ({clean(error)})")
 
 
@@ -142,7 +145,7 @@ def _mlflow(
             names[str(uuid)] = clean(name or "", 60)
     channels: dict[tuple[Any, Any], Channel] = {}
     for place, (uuid, key, value, step, is_nan) in enumerate(
-        _rows(connection, "SELECT run_uuid, key, value, step, is_nan FROM metrics", reading)
+        _rows(connection, "SELECT run_uuid, key, value, step, is_nan FROM metrics NOT INDEXED", reading)
     ):
         known = channels.get((uuid, key))
         # the common row: a plain number, a whole step, no mark
@@ -199,7 +202,7 @@ def _trackio(
     order = "id" if "id" in columns else "rowid"
     made: dict[str, tuple[RawLog, Columns]] = {}
     broken = 0
-    query = f"SELECT {key}, run_name, step, metrics FROM metrics ORDER BY {order}"
+    query = f"SELECT {key}, run_name, step, metrics FROM metrics NOT INDEXED ORDER BY {order}"
     for run, name, step, text in _rows(connection, query, reading):
         pair = made.get(run)
         if pair is None:

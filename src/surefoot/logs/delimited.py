@@ -46,7 +46,8 @@ def looks_delimited(head: str) -> str | None:
             continue
         fitting = [row for row in body if len(row) == len(names)]
         alive = sum(any(_number(cell) is not None for cell in row) for row in fitting)
-        if body and len(fitting) >= 0.6 * len(body) and alive >= 0.6 * len(fitting):
+        begins = len(body) > 2 and all(len(row) == len(names) for row in body[:3])
+        if body and (begins or len(fitting) >= 0.6 * len(body)) and alive >= 0.6 * len(fitting):
             return delimiter
     single = len(lines) > 2 and _number(lines[0].strip()) is None and re.fullmatch(r"[\w./ -]{1,60}", lines[0].strip())
     return "," if single and all(_number(line.strip()) is not None for line in lines[1:]) else None

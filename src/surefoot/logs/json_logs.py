@@ -19,6 +19,7 @@ from surefoot.logs.sources import Source
 __all__ = ["flat", "json_layout", "read_json_document", "read_json_lines", "rows_into"]
 
 _DEEPEST = 3
+_DECODER = json.JSONDecoder(strict=False)
 _DETECTRON = {"iteration", "total_loss"}
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{},]|[^\[\]{},"]+|"', re.DOTALL)
 
@@ -60,7 +61,7 @@ def read_json_lines(source: Source, mapping: Mapping[str, str]) -> list[RawLog]:
             continue
         last = line
         try:
-            value = json.loads(line)
+            value = _DECODER.decode(line)
         except (ValueError, RecursionError):
             broken += 1
             continue

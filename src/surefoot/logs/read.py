@@ -98,7 +98,9 @@ def _read_file(source: Source, mapping: Mapping[str, str]) -> list[LogRun]:
             runs = read_record(source.shown, record, stopped)
     elif layout == "mlflow-metric":
         raw = RawLog(path=source.shown, format="mlflow")
-        add_metric_file(raw, source, Path(source.shown).name)
+        parts = Path(source.shown).parts
+        below = parts[parts.index("metrics") + 1 :] if "metrics" in parts[:-1] else parts[-1:]
+        add_metric_file(raw, source, "/".join(below))
         raws = [raw]
     elif layout == "table":
         raws = read_delimited(source, delimiter, mapping)

@@ -32,6 +32,8 @@ class Settled:
     """Entries dropped because a resumed training wrote those steps again."""
     resumed: tuple[int, ...] = ()
     """First step of each resumed part."""
+    odd_last: bool = False
+    """Whether a last entry with a step before all others was left out."""
     shuffled: bool = False
     """Whether the steps were in no order and had to be sorted."""
 
@@ -70,7 +72,7 @@ def settled(step: _Floats, value: _Floats) -> Settled:
         return Settled(steps[kept], value[kept], repeated=len(steps) - len(kept), shuffled=True)
     # A single low step at the very end is a summary that was written with step 0, not a resume.
     if len(falls) and falls[-1] == len(steps) - 1 and steps[-1] <= steps[0]:
-        return settled(step[:-1], value[:-1])
+        return dataclasses.replace(settled(step[:-1], value[:-1]), odd_last=True)
     after = np.minimum.accumulate(steps[::-1])[::-1]
     keep = np.append(steps[:-1] < after[1:], True)
     repeated = int(np.sum(rises == 0))

@@ -34,7 +34,7 @@ _BARE = re.compile(
     re.IGNORECASE,
 )
 _COUNTER = re.compile(
-    r"\b(epoch|global[ _]?step|step|iter(?:ation)?|it|batch|update)s?\b[ :=#]{0,3}[\[(]?\s{0,4}(\d{1,15})"
+    r"\b(epoch|global[ _]?step|step|iter(?:ation)?|it|batch|update)s?\b['\"]?[ :=#]{0,3}[\[(]?\s{0,4}(\d{1,15})"
     r"(?:\s{0,2}(?:/|of)\s{0,2}(\d{1,15}))?",
     re.IGNORECASE,
 )
