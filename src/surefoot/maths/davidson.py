@@ -18,7 +18,7 @@ from surefoot.maths.krylov import Eigenpairs, Floats, Matvec, eigenpairs, ritz_e
 
 __all__ = ["warm_eigenpairs"]
 
-_RIVAL = 0.95
+_RIVAL = 0.9
 """The runner-up of the last call is looked at too if it was within this share of what is found: it may be ahead now."""
 _SAME = 1e-2
 """Smallest distance of a model's value from θ, as a share of θ: dividing by less would only bring back the vector."""
@@ -65,7 +65,7 @@ def warm_eigenpairs(
         vectors, ahead = columns @ tried, columns @ images
         rests = ahead - torch.as_tensor(values, dtype=tried.dtype, device=tried.device)[:, None] * vectors
         residuals = rests.norm(dim=1).double().cpu().numpy()
-        errors = _believed(values, residuals, model.values, count) + eps * float(np.abs(values).max())
+        errors = _believed(values, residuals, model.values, count) + 4 * eps * float(np.abs(values).max())
         top = slice(0, count)
         settled = bool(np.all(errors[top] <= tolerance * max(float(np.abs(values[top]).max()), 1e-300)))
         made = len(tried)

@@ -28,6 +28,8 @@ Floats = npt.NDArray[np.float64]
 
 _REMEMBERED = 8
 """Eigenvectors kept for a warm start beyond the wanted ones."""
+_NOTHING = 1024.0
+"""In units of rounding: what is left of a product when the space of the start vector is exhausted."""
 _AFTER_RESTART = 3
 """Products after a fresh start vector before an answer is believed: one that was found already has residual 0."""
 
@@ -124,7 +126,8 @@ def eigenpairs(
     basis[0] = start / start.norm()
     diagonal: list[float] = []
     beside: list[float] = []
-    fresh = 0
+    fresh = unchanged = 0
+    seen: Floats = np.empty(0)
     while True:
         at = len(diagonal)
         product = matvec(basis[at])
@@ -133,10 +136,14 @@ def eigenpairs(
         fresh += 1
         values, ritz = Tridiagonal(np.array(diagonal), np.array(beside)).eigen()
         scale = float(np.abs(values).max()) or 1.0
-        exhausted = beta <= 8 * eps * scale
-        found = _judged(values, ritz, 0.0 if exhausted else beta, count, eps * scale)
+        exhausted = beta <= _NOTHING * eps * scale
+        found = _judged(values, ritz, beta, count, 4 * eps * scale)
         settled = len(found[0]) == count and _settled(found[0], found[2], tolerance)
-        believed = fresh > _AFTER_RESTART or (len(diagonal) == fresh and not exhausted)
+        if exhausted:
+            # Every copy of a multiple eigenvalue, and whatever the start did not hold, is outside of this space.
+            same = len(found[0]) == len(seen) and np.allclose(found[0], seen, rtol=tolerance, atol=0)
+            unchanged, seen = unchanged + 1 if same else 0, found[0]
+        believed = unchanged >= _AFTER_RESTART or (not exhausted and (fresh > _AFTER_RESTART or len(diagonal) == fresh))
         if (settled and believed) or at + 1 >= limit:
             break
         if at + 1 == len(basis):
@@ -177,7 +184,7 @@ def tridiagonal(matvec: Matvec, start: Tensor, steps: int) -> Tridiagonal:
         at = len(diagonal)
         alpha, rest, beta = _orthogonal(basis[: at + 1], matvec(basis[at]))
         diagonal.append(alpha)
-        if at + 1 == limit or beta <= 8 * eps * max(map(abs, diagonal), default=1.0):
+        if at + 1 == limit or beta <= _NOTHING * eps * max(map(abs, diagonal), default=1.0):
             return Tridiagonal(np.array(diagonal), np.array(beside))
         basis[at + 1] = rest / beta
         beside.append(beta)

@@ -1,0 +1,162 @@
+"""Extreme eigenvalues: of matrices with known spectra, cold and warm, against NumPy's eigh."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from surefoot.maths.davidson import warm_eigenpairs
+from surefoot.maths.krylov import eigenpairs, random_vector, ritz_errors, tridiagonal
+
+
+def matrix(values, seed=0, dtype=torch.float64):
+    """A symmetric matrix with these eigenvalues, in axes drawn by `seed`."""
+    generator = torch.Generator().manual_seed(seed)
+    axes = torch.linalg.qr(torch.randn(len(values), len(values), generator=generator, dtype=torch.float64))[0]
+    return ((axes * torch.tensor(values, dtype=torch.float64)) @ axes.T).to(dtype)
+
+
+class Counted:
+    def __init__(self, full):
+        self.full, self.products = full, 0
+
+    def __call__(self, vector):
+        self.products += 1
+        return self.full @ vector
+
+
+SPECTRA = {
+    "small": [3.0, 1.0, -5.0],
+    "indefinite": [*np.linspace(-20, 1, 60), 2.0, 3.0],
+    "outliers": [*np.linspace(-0.1, 1, 200), 4.0, 7.0, 9.5, 10.0],
+    "negative": [-3.0, -2.0, -1.0, -7.0],
+    "flat": [0.0, 0.0, 0.0, 0.0, 1e-3],
+    "multiple": [5.0, 5.0, 5.0, 1.0, 0.0, -1.0],
+    "huge": [1e8, 9e7, 1.0, -1e7],
+    "tiny": [1e-9, 5e-10, -2e-9, 0.0],
+}
+
+
+@pytest.mark.parametrize("which", ["largest", "smallest"])
+@pytest.mark.parametrize("name", SPECTRA)
+def test_the_algebraic_extreme_is_found(name, which):
+    values = SPECTRA[name]
+    work = Counted(matrix(values))
+    found = eigenpairs(work, random_vector(len(values), 1), which=which, most=300)
+    exact = max(values) if which == "largest" else min(values)
+    assert found.converged
+    assert found.products == work.products
+    assert abs(found.value - exact) <= 1e-6 * max(abs(exact), 1e-12) + 1e-14 * max(map(abs, values))
+    rest = work.full @ found.vector - found.value * found.vector
+    assert float(rest.norm()) <= 1.01 * found.residuals[0] + 1e-12 * max(map(abs, values))
+    assert abs(found.value - exact) <= found.errors[0] * 1.01
+
+
+def test_several_eigenvalues_come_with_their_vectors():
+    values = SPECTRA["outliers"]
+    full = matrix(values)
+    found = eigenpairs(lambda v: full @ v, random_vector(len(values), 3), count=4, most=200)
+    assert found.values == pytest.approx([10.0, 9.5, 7.0, 4.0], rel=1e-6)
+    assert torch.allclose(found.vectors @ found.vectors.T, torch.eye(4, dtype=torch.float64), atol=1e-6)
+
+
+def test_a_multiple_eigenvalue_is_found_as_often_as_it_is_there():
+    full = matrix(SPECTRA["multiple"])
+    found = eigenpairs(lambda v: full @ v, random_vector(6, 0), count=4, most=50)
+    assert found.values == pytest.approx([5.0, 5.0, 5.0, 1.0], rel=1e-9)
+
+
+def test_a_start_that_is_an_eigenvector_of_another_value_is_not_believed():
+    full = torch.diag(torch.tensor([1.0, 2.0, 7.0, 3.0], dtype=torch.float64))
+    found = eigenpairs(lambda v: full @ v, torch.tensor([0.0, 1.0, 0.0, 0.0], dtype=torch.float64))
+    assert found.value == pytest.approx(7.0)
+
+
+def test_what_did_not_converge_says_so_and_its_error_still_holds():
+    values = np.linspace(0, 1, 400)
+    full = matrix(values)
+    found = eigenpairs(lambda v: full @ v, random_vector(400, 0), most=5)
+    assert not found.converged
+    assert found.products == 5
+    assert found.residuals[0] > 1e-3
+    assert np.abs(values - found.value).min() <= found.residuals[0]
+
+
+def test_a_product_that_is_no_number_is_refused():
+    with pytest.raises(FloatingPointError, match="not finite"):
+        eigenpairs(lambda v: v * float("nan"), random_vector(4, 0))
+
+
+def test_single_precision_reaches_its_rounding():
+    values = SPECTRA["outliers"]
+    full = matrix(values, dtype=torch.float32)
+    found = eigenpairs(lambda v: full @ v, random_vector(len(values), 1, dtype=torch.float32))
+    assert found.converged
+    assert found.value == pytest.approx(10.0, rel=2e-6)
+
+
+def test_the_tridiagonal_matrix_has_the_moments_of_the_whole():
+    full, start = matrix(SPECTRA["outliers"]), random_vector(204, 5)
+    seen = tridiagonal(lambda v: full @ v, start, 12)
+    values, vectors = seen.eigen()
+    moved = start
+    for power in range(6):
+        assert float((vectors[0] ** 2 * values**power).sum()) == pytest.approx(float(start @ moved), rel=1e-10)
+        moved = full @ moved
+
+
+class TestWarm:
+    """Davidson's method from what was known of a matrix nearby."""
+
+    values = SPECTRA["outliers"]
+
+    def before(self, count=1):
+        full = matrix(self.values)
+        return full, eigenpairs(lambda v: full @ v, random_vector(204, 1), count=count)
+
+    @pytest.mark.parametrize("size", [0.0, 1e-3, 1e-2, 0.1])
+    def test_a_matrix_nearby_takes_few_products(self, size):
+        full, known = self.before()
+        noise = matrix(np.linspace(-1, 1, 204), seed=7)
+        near = Counted(full + size * noise)
+        found = warm_eigenpairs(near, known)
+        exact = float(torch.linalg.eigvalsh(near.full)[-1])
+        assert found.converged
+        assert abs(found.value / exact - 1) <= 1e-6
+        assert found.products == near.products
+        # 0.1 moves eigenvalues by a fifth of the gap; what is known still saves half of the products.
+        assert found.products <= (6 if size < 0.1 else known.products - 4)
+
+    def test_one_that_overtakes_is_seen(self):
+        full, known = self.before(count=2)
+        swapped = full + 1.0 * torch.outer(known.vectors[1], known.vectors[1])
+        found = warm_eigenpairs(lambda v: swapped @ v, known)
+        assert found.value == pytest.approx(10.5, rel=1e-6)
+
+    def test_several_and_the_smallest(self):
+        full, known = self.before(count=3)
+        near = full + 1e-3 * matrix(np.linspace(-1, 1, 204), seed=7)
+        exact = torch.linalg.eigvalsh(near)
+        found = warm_eigenpairs(lambda v: near @ v, known, count=3)
+        assert found.values == pytest.approx(exact.flip(0)[:3].tolist(), rel=1e-6)
+        low = eigenpairs(lambda v: -full @ v, random_vector(204, 1), which="smallest")
+        again = warm_eigenpairs(lambda v: -near @ v, low, which="smallest")
+        assert again.value == pytest.approx(-float(exact[-1]), rel=1e-6)
+
+    def test_it_follows_a_matrix_that_keeps_moving(self):
+        full, known = self.before()
+        drift = matrix(np.linspace(-1, 1, 204), seed=9)
+        products = []
+        for step in range(1, 11):
+            near = full + 5e-3 * step * drift
+            known = warm_eigenpairs(lambda v, near=near: near @ v, known)
+            products.append(known.products)
+            assert known.value == pytest.approx(float(torch.linalg.eigvalsh(near)[-1]), rel=1e-6)
+        assert max(products) <= 6
+
+
+def test_errors_of_ritz_values_shrink_with_the_square_of_the_residual_over_the_gap():
+    errors = ritz_errors(np.array([5.0, 3.0, 1.0]), np.array([0.1, 0.0, 0.0]))
+    assert errors[0] == pytest.approx(0.01 / 2.0)
+    assert ritz_errors(np.array([5.0, 4.99]), np.array([0.5, 0.0]))[0] == 0.5
