@@ -19,7 +19,13 @@ __all__ = ["TOPICS", "all_claims", "claims_of_topic", "families_of", "find_claim
 
 TOPICS = MappingProxyType(
     {
+        "step definition": "step_definition",
+        "too large": "too_large",
+        "too small": "too_small",
+        "speed and stability": "speed_and_stability",
+        "decay": "decay",
         "landscape": "landscape",
+        "gradient noise": "gradient_noise",
         "choosing the rate": "choosing",
         "optimizers": "optimizers",
         "interactions": "interactions",
