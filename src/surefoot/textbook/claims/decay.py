@@ -13,7 +13,7 @@ CLAIMS = (
     Claim(
         "decay-damps-oscillation",
         TOPIC,
-        "Letting the rate fall shortens the steps and so calms the swinging around the minimum that a fixed rate keeps.",
+        "A falling rate shortens the steps and calms the swinging about the minimum that a fixed rate keeps up.",
         rule(
             below("noisy bowl: final height with inverse-time decay over that at the constant rate", 0.5, n=3),
             below("noisy bowl: final height with step decay over that at the constant rate", 0.5, n=3),
@@ -123,7 +123,7 @@ CLAIMS = (
     Claim(
         "decay-escapes-local-minima",
         TOPIC,
-        "A falling rate frees training from local minima in which a fixed rate would be caught.",
+        "Lower the rate as you go, and training gets free of local minima that would hold it at a fixed rate.",
         rule(
             above("double well: share that escape with cosine from 0.1 minus at constant 0.1", 0.0, n=20),
             above(
@@ -168,7 +168,7 @@ CLAIMS = (
     Claim(
         "decay-schedule-needs-tuning",
         TOPIC,
-        "A decay has settings of its own, which must be fitted to the problem, the data and the network.",
+        "Decay brings settings of its own, to be fitted to the task and the network at hand.",
         rule(
             above("schedules: decades of training loss between the best and the worst k", 0.5),
             above("noisy bowl: final height with inverse-time k = 10 over the best k", 3.0, n=3),
@@ -237,7 +237,7 @@ CLAIMS = (
     Claim(
         "step-and-exponential-decay",
         TOPIC,
-        "Step decay and exponential decay are there to overcome trouble with local minima.",
+        "Lowering the rate in steps or exponentially is the remedy for trouble with local minima.",
         rule(
             below(
                 "noisy bowl: final height with step decay over that at the constant rate",
@@ -298,7 +298,8 @@ CLAIMS = (
         ),
         families=("double-well", "schedule-race"),
         expected="depends",
-        conditions="Triangular cycles against constant rates in two wells and on the digits, at equal numbers of steps.",
+        conditions="Triangular cycles against constant rates in two wells and on the digits, at equal numbers "
+        "of steps.",
         lesson="Cycles explore because they reach high rates; against a well-chosen rate no gain was measured.",
         sources=(
             "Smith 2017; Loshchilov & Hutter 2017: cycles and restarts",
@@ -316,14 +317,14 @@ CLAIMS = (
     Claim(
         "decay-benefit-across-settings",
         TOPIC,
-        "Decay helps all architectures alike, and most of all deep networks, complicated data, and noisy or scarce data.",
+        "Decay helps every architecture, and most of all deep ones and complicated, noisy or scarce data.",
         rule(
             above("schedules: accuracy gained by cosine over three models, 20% wrong labels", 0.0, when="wrong labels"),
             above("schedules: accuracy gained by cosine over three models, right labels", 0.01, when="right labels"),
         ),
         families=("schedule-race",),
         expected="depends",
-        conditions="A linear model and networks with one and three hidden layers, constant against cosine at the better start.",
+        conditions="A linear model and networks of one and three hidden layers, constant against cosine.",
         lesson="The gain came with wrong labels; on right labels it stayed below a point.",
         sources=("He et al. 2016; Loshchilov & Hutter 2017: gains on image benchmarks",),
         places=("001 Q8.6 Q31.4 Q31.7 Q31.8 Q31.9 Q32.9",),

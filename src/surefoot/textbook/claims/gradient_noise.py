@@ -35,7 +35,8 @@ CLAIMS = (
     Claim(
         "constant-lr-hovers-around-minimum",
         TOPIC,
-        "With a rate that stays constant SGD never comes to rest but circles the minimum, the wider the larger the rate.",
+        "With a rate that stays constant SGD never comes to rest but circles the minimum, the wider the larger "
+        "the rate.",
         rule(
             between(
                 "noisy bowl: exponent of the final height against the rate, rates up to 0.1",
@@ -82,15 +83,17 @@ CLAIMS = (
     Claim(
         "noise-fades-with-training",
         TOPIC,
-        "At a constant rate noise belongs to the beginning; later the run converges, though often not to the best point.",
+        "At a constant rate noise belongs to the beginning; later the run converges, though often not to the "
+        "best point.",
         rule(below("gradient noise: log10 of noise over signal at the end over that at the start", 0.0, n=2)),
         families=("grad-noise",),
         expected="contradicted",
-        conditions="Digits in batches of 8 at rate 0.1: variance of the gradient over its squared mean, along the training.",
+        conditions="Digits in batches of 8 at rate 0.1: variance of the gradient over its squared mean, along "
+        "the training.",
         lesson="The other way round: early the signal dominates, late the noise.",
         sources=(
             "Murata 1998: a phase of transport, then one of noise",
-            "McCandlish et al. 2018: the noise scale grows during training",
+            "McCandlish et al. 2018: the noise gains on the signal as training goes on",
         ),
         places=("001 Q1.10",),
         shows=(
@@ -139,7 +142,7 @@ CLAIMS = (
     Claim(
         "sgd-noise-can-speed-training",
         TOPIC,
-        "In some cases random updates converge faster than exact gradients do, which makes their noise bearable.",
+        "Noisy updates are bearable, because at times they arrive sooner than exact ones.",
         rule(
             above(
                 "gradient noise: examples seen to 85% accuracy, full batch over batches of 8",
@@ -153,7 +156,8 @@ CLAIMS = (
         families=("grad-noise",),
         expected="depends",
         conditions="Digits, batches of 8 against all data at once, each at the better of two rates.",
-        lesson="Per example seen, small batches are faster; per update they are slower. The gain is cheapness, not noise.",
+        lesson="Per example seen, small batches are faster; per update they are slower. The gain is cheapness, "
+        "not noise.",
         sources=("Bottou et al. 2018; LeCun et al. 1998: cheap updates pay on redundant data",),
         places=("001 Q2.10 Q10.4 Q10.8",),
         shows=("gradient noise: updates to 85% accuracy, single examples over batches of 64",),

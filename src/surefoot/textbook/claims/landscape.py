@@ -133,7 +133,7 @@ CLAIMS = (
     Claim(
         "smooth-landscape-suits-large-lr",
         TOPIC,
-        "Simple, smooth, well-shaped loss surfaces let the rate be large and training be fast without becoming unstable.",
+        "On simple, smooth, well-shaped loss surfaces the rate can be large and training fast, and still stable.",
         rule(
             below("largest rate that settles on a rugged bowl over that on a smooth one", 0.9, n=3),
             between("exponent of the fewest steps against the condition number", 0.7, 1.2),
@@ -145,8 +145,9 @@ CLAIMS = (
         ),
         families=("quad-sweep", "digits-sweep"),
         expected="supported",
-        conditions="Smooth against rugged bowls, round against narrow ones, digits with good and with badly scaled inputs.",
-        sources=("Santurkar et al. 2018: batch normalisation smooths the loss and admits larger rates",),
+        conditions="Smooth against rugged bowls, round against narrow ones, digits with good and with badly "
+        "scaled inputs.",
+        sources=("Santurkar et al. 2018: batch normalisation makes the loss smoother, so that larger rates work",),
         places=("001 Q15.9 Q18.10 Q35.10 Q36.9",),
         shows=("digits: fewest updates to an accuracy of 0.85, shifted and stretched inputs over standardised",),
         related=("curvature-sets-usable-lr", "zigzag-path-in-valley"),
@@ -237,7 +238,8 @@ CLAIMS = (
         families=("double-well",),
         expected="depends",
         conditions="Random starts with noisy gradients; a global minimum counts when 95% end in its basin.",
-        lesson="Sure on a bowl; elsewhere a matter of luck, noise and time, and a local minimum is all that is promised.",
+        lesson="Sure on a bowl; elsewhere a matter of luck, noise and time, and a local minimum is all that is "
+        "promised.",
         sources=("Geman & Geman 1984: a guarantee needs rates that fall as slowly as a logarithm",),
         places=(
             "004 L43",

@@ -13,7 +13,7 @@ CLAIMS = (
     Claim(
         "larger-lr-needs-fewer-epochs",
         TOPIC,
-        "As long as training stays stable, a larger rate adapts the model faster and needs fewer epochs.",
+        "While training stays stable, raising the rate speeds learning up and saves epochs.",
         rule(
             between("exponent of steps to a fixed loss against the rate, condition number 20", -1.1, -0.9),
             between("digits: exponent of the updates to a training loss of 0.5 against the rate", -1.2, -0.8, n=2),
@@ -122,7 +122,7 @@ CLAIMS = (
     Claim(
         "initial-lr-governs-early-training",
         TOPIC,
-        "The rate at the start decides how quickly and how steadily training sets off; a small start avoids early upsets.",
+        "How quickly and steadily training sets off is decided by its first rate; a small one avoids early upsets.",
         rule(
             above("warmup: loss after 50 updates at the lowest rate minus at the best", 0.2, n=3),
             above("warmup: loss after 50 updates at the highest rate minus at the best", 0.2, n=3),

@@ -55,7 +55,8 @@ CLAIMS = (
         lesson="Plain SGD leaves the rate where you put it; methods that learn the rate exist, and are other methods.",
         sources=(
             "Baydin et al. 2018: a rate can be learned by its own gradient",
-            "Defazio & Mishchenko 2023 (D-Adaptation) and Defazio et al. 2024 (schedule-free): methods without a chosen rate",
+            "Defazio & Mishchenko 2023 (D-Adaptation) and Defazio et al. 2024 (schedule-free): methods without "
+            "a chosen rate",
         ),
         places=(
             "001 L1411",
@@ -83,7 +84,8 @@ CLAIMS = (
         families=("xor-lr", "adaptive-band"),
         expected="depends",
         conditions="Best rate of a wide grid, for several tasks, optimizers and scales of the loss.",
-        lesson="1 is no limit: multiplying the loss by s divides the best rate by s, and XOR as printed wants a rate of 5.",
+        lesson="1 is no limit: multiplying the loss by s divides the best rate by s, and XOR as printed wants a "
+        "rate of 5.",
         sources=(
             "Bengio 2012: usual grids run from a millionth to 1",
             "Zeiler 2012: Adadelta's usual rate is 1; Smith & Topin 2019 train with rates up to 3",

@@ -26,7 +26,8 @@ CLAIMS = (
         families=("quad-sweep", "eos"),
         expected="depends",
         conditions="Bowls of known curvature; a tanh network whose sharpness passed two over the rate.",
-        lesson="Exact on a bowl; with momentum β the limit is (2 + 2β) / λ, and a network can train at the limit for long.",
+        lesson="Exact on a bowl; with momentum β the limit is (2 + 2β) / λ, and a network can train at the "
+        "limit for long.",
         sources=(
             "LeCun et al. 1998; Nesterov 2004: the limit on bowls",
             "Cohen et al. 2021: networks sharpen up to two over the rate and go on training there",
@@ -59,7 +60,8 @@ CLAIMS = (
         ),
         families=("quad-sweep", "digits-sweep"),
         expected="supported",
-        conditions="Bowls and the digits network on all data at once, so that nothing but the rate can make the loss rise.",
+        conditions="Bowls and the digits network on all data at once, so that nothing but the rate can make the "
+        "loss rise.",
         lesson="Crossing starts at 1/λ and is harmless; from 2/λ on every update makes the loss larger.",
         sources=("LeCun et al. 1998: crossing from one over the curvature on, growth from twice that on",),
         places=(
@@ -227,7 +229,8 @@ CLAIMS = (
         families=("rescue",),
         expected="depends",
         conditions="Digits in batches of 32, from one, two and eight times the largest stable rate of plain SGD.",
-        lesson="Decay comes after the dangerous first steps: it saves what survives them. Clipping and warmup act at once.",
+        lesson="Decay comes after the dangerous first steps: it saves what survives them. Clipping and warmup "
+        "act at once.",
         sources=(
             "Goyal et al. 2017 and Gotmare et al. 2019: warmup is the usual remedy",
             "Kingma & Ba 2015: Adam bounds the step, not the loss",

@@ -165,7 +165,8 @@ CLAIMS = (
         families=("noisy-quad",),
         expected="supported",
         conditions="A bowl with noisy gradients; without noise every stable rate arrives exactly.",
-        lesson="With noisy gradients the distance left is proportional to the rate; without noise the rate does not matter.",
+        lesson="With noisy gradients the distance left is proportional to the rate; without noise the rate does "
+        "not matter.",
         sources=(
             "Bottou et al. 2018; Mandt, Hoffman & Blei 2017: the height left over is proportional to the rate",
             "Ma et al. 2018; Vaswani et al. 2019: where all examples can be fitted, a constant rate arrives too",
@@ -225,7 +226,8 @@ CLAIMS = (
         families=("xor-lr", "init"),
         expected="contradicted",
         conditions="Spread of the final loss over starts, after the same number of updates.",
-        lesson="At equal steps small rates make all runs equally bad; it is large rates whose fate depends on the start.",
+        lesson="At equal steps small rates make all runs equally bad; it is large rates whose fate depends on "
+        "the start.",
         sources=("Chizat, Oyallon & Bach 2019: training that stays near its start depends on it, but as a function",),
         places=("001 Q20.5",),
         shows=(
@@ -237,7 +239,7 @@ CLAIMS = (
     Claim(
         "small-lr-amplifies-noise",
         TOPIC,
-        "Smaller rates make training more sensitive to noise and let it fluctuate.",
+        "Noise weighs more, and training fluctuates more, when the rate is smaller.",
         rule(below("noisy bowl: exponent of the final height against the rate, rates up to 0.1", 0.0)),
         families=("noisy-quad",),
         expected="contradicted",
