@@ -35,7 +35,8 @@ def loss_kind_of(
         return "running", None
     if kind[-1:] == ["step"]:
         return "step", None
-    if raw.unit == "epoch" or (len(loss.step) > 1 and np.array_equal(loss.step, val_step)):
+    # who counts by ones and validates every time counts epochs, whatever the counter is called
+    if raw.unit == "epoch" or (every == 1 and np.array_equal(loss.step, val_step)):
         return "epoch", raw.steps_per_epoch
     if looks_smoothed(loss.value):
         return "running", None

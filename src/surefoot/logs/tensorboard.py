@@ -152,7 +152,10 @@ def add_event_files(raw: RawLog, files: list[tuple[str, EventFile]]) -> None:
         if file.tags:
             folders.setdefault(prefix, []).append(file)
     if len(folders) > 1:
-        raw.note("separate-writers", f"training and validation lie in separate folders ({', '.join(folders)[:100]})")
+        raw.note(
+            "separate-writers",
+            f"training and validation lie in separate folders ({', '.join(filter(None, folders))[:100]})",
+        )
     for prefix, members in folders.items():
         members.sort(key=lambda one: one.first_time)
         together = any(
