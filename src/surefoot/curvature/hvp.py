@@ -129,7 +129,7 @@ class Hvp:
         self._keep = keep
         self._total = float(sum(count for _, count in self._batches))
         self._graphs: dict[int, tuple[Tensor, ...]] = {}
-        self._plain_attention = False
+        self._plain_attention = self._looked = False
         self.notes: list[str] = []
         self._steady: Steady = Steady(seed)
         with borrowed_rng(seed), torch.enable_grad():
@@ -256,6 +256,9 @@ class Hvp:
             if not any(one.requires_grad for one in gradients):
                 # The loss is linear in the weights, piece by piece: its second derivative is zero.
                 return torch.zeros_like(vector)
+            if not self._looked:
+                _refuse_marked_nodes(gradients)
+                self._looked = True
             if self._keep:
                 self._graphs[place] = gradients
         pairs = [(g, v) for g, v in zip(gradients, self._split(vector), strict=True) if g.requires_grad]
@@ -277,7 +280,9 @@ class Hvp:
 
         here = {name: one.detach() for name, one in self._named}
         along = dict(zip(names, self._split(vector), strict=True))
-        with self._steady.held(self.model), self._attention():
+        with self._steady.held(self.model), self._attention(), warnings.catch_warnings():
+            # Of torch's own, when its rules for forward mode are first loaded.
+            warnings.filterwarnings("ignore", message=".*torch.jit", category=DeprecationWarning)
             tangents: dict[str, Tensor] = jvp(grad(loss), (here,), (along,))[1]
         return self._flat([tangents[name] for name in names]).detach()
 
@@ -335,6 +340,23 @@ class Hvp:
     @staticmethod
     def _flat(tensors: Sequence[Tensor]) -> Tensor:
         return torch.cat([one.reshape(-1) for one in tensors])
+
+
+def _refuse_marked_nodes(gradients: Sequence[Tensor]) -> None:
+    """Refuse what `once_differentiable` marks: torch only complains if it is passed, and it ends the graph there."""
+    waiting = [one.grad_fn for one in gradients if one.grad_fn is not None]
+    known = set()
+    while waiting:
+        node = waiting.pop()
+        if node in known:
+            continue
+        known.add(node)
+        if node.name() in ("Error", "DelayedError"):
+            raise TaskError(
+                "`loss` has no second derivative: model or loss use an operation whose backward pass is marked "
+                "once_differentiable; replace that operation"
+            )
+        waiting += [other for other, _ in node.next_functions if other is not None]
 
 
 def top_eigenvector(

@@ -26,10 +26,10 @@ Matvec = Callable[[Tensor], Tensor]
 
 Floats = npt.NDArray[np.float64]
 
-_REMEMBERED = 8
+_REMEMBERED = 16
 """Eigenvectors kept for a warm start beyond the wanted ones."""
-_NOTHING = 1024.0
-"""In units of rounding: what is left of a product when the space of the start vector is exhausted."""
+_NOTHING = 2 / 3
+"""Power of the rounding unit: the share of a product that is left when the space of the start vector is exhausted."""
 _AFTER_RESTART = 3
 """Products after a fresh start vector before an answer is believed: one that was found already has residual 0."""
 
@@ -136,7 +136,7 @@ def eigenpairs(
         fresh += 1
         values, ritz = Tridiagonal(np.array(diagonal), np.array(beside)).eigen()
         scale = float(np.abs(values).max()) or 1.0
-        exhausted = beta <= _NOTHING * eps * scale
+        exhausted = beta <= eps**_NOTHING * scale
         found = _judged(values, ritz, beta, count, 4 * eps * scale)
         settled = len(found[0]) == count and _settled(found[0], found[2], tolerance)
         if exhausted:
@@ -184,7 +184,7 @@ def tridiagonal(matvec: Matvec, start: Tensor, steps: int) -> Tridiagonal:
         at = len(diagonal)
         alpha, rest, beta = _orthogonal(basis[: at + 1], matvec(basis[at]))
         diagonal.append(alpha)
-        if at + 1 == limit or beta <= _NOTHING * eps * max(map(abs, diagonal), default=1.0):
+        if at + 1 == limit or beta <= eps**_NOTHING * max(map(abs, diagonal), default=1.0):
             return Tridiagonal(np.array(diagonal), np.array(beside))
         basis[at + 1] = rest / beta
         beside.append(beta)
