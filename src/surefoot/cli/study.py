@@ -48,7 +48,7 @@ def ls(places: tuple[str, ...]) -> None:
             "–" if best is None else brief(best.final_loss), "–" if best is None else rate(best.recipe.lr),
         )  # fmt: skip
     console = result_console()
-    console.print(table if found else "no studies here")
+    console.print(table if found else "no studies here", soft_wrap=True)
 
 
 @study.command()

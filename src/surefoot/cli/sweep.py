@@ -56,7 +56,11 @@ _RECIPE = ("lr", "optimizer", "schedule", "batch_size", "epochs", "weight_decay"
 @click.option("--on", metavar="ray|ADDRESS", help="A Ray cluster: ray (here), ray://HOST:PORT or HOST:PORT.")
 @click.option("--plan", metavar="FILE", help="Write the plan here and stop; follow it where it exists.")
 @click.option("--run-batch", type=click.IntRange(min=0), metavar="K", help="Train batch K of --plan alone.")
-@click.option("--track", metavar="NAME", help="Log every member to tensorboard, mlflow, wandb or trackio.")
+@click.option(
+    "--track",
+    type=click.Choice(("tensorboard", "mlflow", "wandb", "trackio")),
+    help="Log every member to the tool, too.",
+)
 @click.option("--yes", "-y", is_flag=True, help="Do not ask, however long it will take.")
 @place_options
 @output_options

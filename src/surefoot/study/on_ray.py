@@ -34,8 +34,9 @@ def ray_module() -> Any:
     Raises:
         InputError: it is not installed.
     """
-    for name, value in _SETTINGS.items():
-        os.environ.setdefault(name, value)
+    if "ray" not in sys.modules:  # it reads its settings when it is imported; later they would contradict each other
+        for name, value in _SETTINGS.items():
+            os.environ.setdefault(name, value)
     try:
         return importlib.import_module("ray")
     except ImportError:

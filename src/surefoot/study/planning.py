@@ -18,7 +18,7 @@ from surefoot.engines.calibrate import Arrangement, arrange
 from surefoot.engines.engine import unit_schedule
 from surefoot.engines.fused import FORMS
 from surefoot.engines.train import batches_of
-from surefoot.errors import InputError
+from surefoot.errors import InputError, SurefootError
 from surefoot.records import Recipe
 from surefoot.records.study import StudyPlan, Unit
 from surefoot.study.axes import Axis
@@ -155,7 +155,12 @@ def _engine(task: Task, recipes: Sequence[Recipe], horizon: int, form: str | Non
         if name not in (*FORMS, "serial") or (width and not (width.isdigit() and int(width) > 0)):
             raise InputError(f"`form` is {form!r}; it is serial, or {' or '.join(FORMS)} with a width: stacked:16")
         return name, int(width or 16) if name != "serial" else 1, 0.0
-    found: Arrangement = arrange(task, recipes, horizon, processes=1)
+    try:
+        found: Arrangement = arrange(task, recipes, horizon, processes=1)
+    except SurefootError:
+        raise
+    except Exception:  # noqa: BLE001 - the user's code failed: the members that it fails for are set aside later
+        return "serial", 1, 0.0
     if found.form is None:
         return "serial", 1, found.seconds.get("serial", 0.0)
     how = next(name for name, one in FORMS.items() if isinstance(found.form, one))  # type: ignore[arg-type]

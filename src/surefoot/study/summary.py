@@ -25,9 +25,8 @@ def study_of(
         said.append("it was trained under several versions of torch or machines: last bits may differ between members")
     aside = sum(one.fate == "aside" for one in members)
     if aside:
-        said.append(
-            f"{aside} of {len(members)} members could not be trained and were set aside; their `reason` says why"
-        )
+        why = next(one.reason for one in members if one.fate == "aside")
+        said.append(f"{aside} of {len(members)} members could not be trained and were set aside: {why}")
     return Study(
         study=str(store.path) if kept else "", task=plan.task, members=tuple(members), best=best_setting(members),
         cost={
