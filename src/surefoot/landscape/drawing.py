@@ -63,6 +63,7 @@ def drawn(
     shown = [places[walk.name][0][_within(losses[walk.name])] for walk in walks]
     lines = [np.linspace(low, high, grid) for low, high in plane.extent(shown, span)]
     below = {name: _on_surface(ground, plane, at) for name, (at, _) in places.items()}
+    origin_loss = float(ground.losses(plane.origin[None])[0])
     if skip:
         surface = Surface([lines[0], np.empty(0)][: len(lines)], np.empty((0, grid)), complete=False)
         notes.append("interrupted while the paths were trained: no surface was evaluated")
@@ -96,7 +97,7 @@ def drawn(
         ),
         grid=tuple(float_series(row) for row in surface.losses),
         paths=tuple(_path(walk, *places[walk.name], losses[walk.name], below[walk.name]) for walk in walks),
-        origin_loss=float(ground.losses(plane.origin[None])[0]),
+        origin_loss=origin_loss,
         examples=ground.examples,
         parameters=ground.weights.size,
         method=ground.method,

@@ -2,33 +2,21 @@
 
 from __future__ import annotations
 
-import math
 import os
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import torch
 
 from surefoot.engines.memory import allowed_bytes
 from surefoot.errors import InputError, TaskError
-from surefoot.landscape.checkpoints import load_point
+from surefoot.landscape.aim import aim_at, plane_of
 from surefoot.landscape.drawing import Watch, drawn
 from surefoot.landscape.ground import Ground
-from surefoot.landscape.planes import (
-    DIRECTIONS,
-    Plane,
-    between,
-    eigen_plane,
-    principal_plane,
-    random_plane,
-)
 from surefoot.landscape.recipes import KINDS, rates_of, recipes_of
-from surefoot.landscape.top import suggested_rate, top_direction
+from surefoot.landscape.top import suggested_rate
 from surefoot.landscape.walks import Walk, points_that_fit, walk_all
-from surefoot.landscape.weights import Numbers
 from surefoot.records import Recipe
 from surefoot.records.landscape import Landscape
 from surefoot.tasks.checking import check_task
@@ -36,7 +24,6 @@ from surefoot.tasks.task import Task
 
 __all__ = ["Watch", "landscape"]
 
-Floats = npt.NDArray[np.float64]
 _EXAMPLES = 512
 
 
@@ -49,7 +36,7 @@ def landscape(
     schedule: str = "constant",
     schedule_options: Mapping[str, Any] | None = None,
     epochs: float = 10.0,
-    batch_size: int | str = 64,
+    batch_size: int | str | None = None,
     clip: float | None = None,
     accumulate: int = 1,
     seed: int = 0,
@@ -82,7 +69,7 @@ def landscape(
         schedule: of every path; with `paths` by name, of the decayed one.
         schedule_options: keywords of the schedule.
         epochs: length of the trainings in passes over the data; above 0.
-        batch_size: examples per step, or ``"full"``.
+        batch_size: examples per step, or ``"full"``; None takes at most 64.
         clip: largest gradient norm.
         accumulate: batches averaged into one step.
         seed: initialises the model, orders batches, draws directions.
@@ -114,11 +101,13 @@ def landscape(
     """
     if not isinstance(task, Task):
         raise TaskError(f"`task` is {type(task).__name__}; make one with surefoot.Task(model, train, val, loss=...)")
-    _check(directions, dims, grid, span, points)
+    _check(grid, span, points)
     started = time.perf_counter()
     optimizers = list(optimizer) if isinstance(optimizer, list | tuple) else [optimizer]
     if not optimizers:
         raise InputError("`optimizer` is empty; give at least one")
+    if batch_size is None:
+        batch_size = min(64, task.train.size)
     base = Recipe(
         options=dict(options), schedule=schedule, schedule_options=dict(schedule_options or {}), clip=clip,
         batch_size=batch_size, epochs=epochs, accumulate=accumulate, seed=seed,
@@ -126,8 +115,11 @@ def landscape(
     rates = rates_of(lr)
     if isinstance(paths, str):
         paths = [one.strip() for one in paths.split(",") if one.strip()]
+    recipes = {}
+    if rates or isinstance(paths, Mapping):
+        recipes = recipes_of(paths, rates, optimizers, base, task.train.size)
     if isinstance(paths, Mapping) and paths:
-        base = next(iter(paths.values()))
+        base = next(iter(recipes.values()))
     noted = [*task.notes, *check_task(task, base)]
     chosen = _examples(examples, task.train.size)
     with torch.random.fork_rng():
@@ -138,7 +130,8 @@ def landscape(
         paths = KINDS
     if paths and not isinstance(paths, Mapping) and not rates:
         rates = [suggested_rate(ground, start, optimizers, base, noted)]
-    recipes = recipes_of(paths, rates, optimizers, base, task.train.size)
+    recipes = recipes or recipes_of(paths, rates, optimizers, base, task.train.size)
+    aim = aim_at(directions, around, to, dims, ground, len(recipes))
     tell = watch or (lambda *_: None)
     walks: list[Walk] = []
     interrupted = False
@@ -156,18 +149,14 @@ def landscape(
         tell("losses of the paths", place, len(walks))
         losses[walk.name] = ground.losses(walk.stacked)
     tell("directions", 0, 1)
-    plane = _plane(ground, start, walks, losses, directions, around, to, dims, seed)
+    plane = plane_of(aim, ground, start, walks, losses, seed)
     return drawn(
         task, ground, plane, walks, losses, grid=grid, span=span, refine=refine, tell=tell, notes=noted,
         skip=interrupted, started=started, seed=base.seed,
     )  # fmt: skip
 
 
-def _check(directions: str | None, dims: int | None, grid: int, span: float | None, points: int) -> None:
-    if directions is not None and directions not in DIRECTIONS:
-        raise InputError(f"`directions` is {directions!r}; there are {', '.join(DIRECTIONS)}")
-    if dims not in (None, 1, 2):
-        raise InputError(f"`dims` is {dims!r}; 1 draws a line, 2 a plane")
+def _check(grid: int, span: float | None, points: int) -> None:
     for name, value, low, high in (("grid", grid, 3, 1001), ("points", points, 2, 100_000)):
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
             raise InputError(f"`{name}` is {value!r}; it is a whole number from {low} to {high}")
@@ -192,87 +181,3 @@ def _note_strides(walks: Sequence[Walk], notes: list[str]) -> None:
             f"every {max(strides)}th step of a path is drawn; the stride is odd, so jumps to and fro with every step "
             "are seen, but fewer of them"
         )
-
-
-def _plane(
-    ground: Ground,
-    start: Numbers,
-    walks: Sequence[Walk],
-    losses: Mapping[str, Floats],
-    directions: str | None,
-    around: str | os.PathLike[str] | None,
-    to: str | os.PathLike[str] | None,
-    dims: int | None,
-    seed: int,
-) -> Plane:
-    """Origin and directions, from what was asked for and what there is."""
-    kind = directions or ("between" if to is not None else "eigenvector" if walks else "filter")
-    count = dims or (1 if kind == "between" else 2)
-    if to is not None and kind != "between":
-        raise InputError(f"`to` is given, and `directions` is {kind!r}; it is the other end of `between`")
-    ranked = sorted(walks, key=lambda one: float(losses[one.name][-1]))
-    if kind == "between":
-        return _between(ground, start, walks, around, to, count)
-    if kind == "pca":
-        if not walks:
-            raise InputError("`directions` is 'pca', and there is no path to take it of; give `lr`")
-        if around not in (None, "trained"):
-            raise InputError(f"`around` is {str(around)!r}; the plane of `pca` goes through the mean of the paths")
-        return principal_plane([walk.stacked for walk in walks], [walk.lengths for walk in walks], dims=count)
-    origin, words = start, "the weights before training"
-    if around == "trained" and not walks:
-        raise InputError("`around` is 'trained', and nothing is trained; give `lr`")
-    if ranked and around in (None, "trained"):
-        origin, words = ranked[0].points[-1], f"the end of the path `{ranked[0].name}`, which has the lowest loss"
-    elif around not in (None, "init"):
-        origin, state = load_point(around, ground.weights)
-        ground.keep_buffers(state)
-        words = f"the weights in {os.path.basename(os.fspath(around))}"
-    if kind != "eigenvector":
-        return random_plane(kind, ground.weights, origin, words, dims=count, seed=seed)
-    vectors, values, notes = top_direction(ground, origin, seed, count=2 if count == 2 else 1)
-    shift = None
-    if ranked and count == 2:
-        shift = (ranked[0].points[-1].astype(np.float64) - start).astype(start.dtype)
-    elif count == 2 and np.any(origin != start):
-        shift = (origin.astype(np.float64) - start).astype(start.dtype)
-    plane = eigen_plane(origin, words, vectors, values, shift, dims=count)
-    plane.notes += notes
-    if not walks:
-        plane.span = _valley(ground, origin, values[0])
-    return plane
-
-
-def _valley(ground: Ground, origin: Numbers, curvature: float) -> float:
-    """A distance along the top eigenvector at which the loss has about doubled."""
-    height = float(ground.losses(origin[None])[0])
-    return 1.5 * math.sqrt(2 * max(height, 1e-6) / max(curvature, 1e-6))
-
-
-def _between(
-    ground: Ground,
-    start: Numbers,
-    walks: Sequence[Walk],
-    around: str | os.PathLike[str] | None,
-    to: str | os.PathLike[str] | None,
-    dims: int,
-) -> Plane:
-    ends: list[tuple[Numbers, str]] = []
-    for path in (around, to):
-        if path not in (None, "init", "trained"):
-            point, state = load_point(path, ground.weights)
-            ground.keep_buffers(state)
-            ends.append((point, os.path.basename(os.fspath(path))))
-    own = [(walk.points[-1], f"the end of {walk.name}") for walk in walks]
-    before = (start, "the start")
-    ends = [*ends, *own]
-    if around == "init" or len(ends) < 2 or (dims == 2 and own):
-        ends = [before, *ends]
-    elif dims == 2:
-        ends = [*ends, before]
-    if len(ends) <= dims:
-        raise InputError(
-            f"`directions` is 'between', which needs {dims + 1} solutions, and there are {len(ends)}; give `around` "
-            "and `to`, or more rates with `lr`"
-        )
-    return between([point for point, _ in ends], [name for _, name in ends], dims=dims)

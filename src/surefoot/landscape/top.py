@@ -20,8 +20,8 @@ __all__ = ["suggested_rate", "top_direction"]
 
 Floats = npt.NDArray[np.float64]
 
-_SURE = 1e-3
-"""Error of an eigenvalue, as a share of it, that no picture shows."""
+_SURE = 1e-6
+"""Error of an eigenvalue, as a share of it; its vector is then right to about the root of it."""
 _LARGE = 1.6
 """The large rate times the sharpness at the start: between 1, where steps begin to cross the valley, and 2."""
 

@@ -16,8 +16,8 @@ __all__ = ["exact_path", "flip_steps", "regime"]
 
 Floats = npt.NDArray[np.float64]
 
-_VANISHED = 1e-12
-"""Below this share of its start a coordinate is rounding, and so is its sign."""
+_LANDED = 1e-13
+"""A step that leaves less than this share of a coordinate has landed on the floor: what is left is rounding."""
 
 
 def exact_path(
@@ -55,11 +55,11 @@ def exact_path(
 def flip_steps(coordinate: Floats) -> npt.NDArray[np.int64]:
     """Numbers of the updates (from 0) that changed the sign of a coordinate [steps + 1].
 
-    What has shrunk to rounding, below 1e-12 of the start, does not count.
+    Signs of what a step has reduced to rounding do not count.
     """
     size = np.abs(coordinate)
-    real = np.minimum(size[1:], size[:-1]) > _VANISHED * max(float(size[0]), np.finfo(np.float64).tiny)
     with np.errstate(invalid="ignore"):
+        real = np.logical_and.accumulate(size[1:] > _LANDED * size[:-1])
         return np.flatnonzero((np.sign(coordinate[1:]) * np.sign(coordinate[:-1]) < 0) & real)
 
 

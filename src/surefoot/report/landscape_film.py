@@ -109,6 +109,7 @@ def _pictures(found: Landscape, moments: list[int]) -> Iterator[Any]:
     levels = levels_of(found)
     draw_above(left, dataclasses.replace(found, paths=()), levels)
     draw_losses(right, found, levels)
+    right.set_title("True loss along the path")
     titles = figure.suptitle(plain_title(found.task))
     canvas.draw()
     figure.set_layout_engine("none")
