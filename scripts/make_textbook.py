@@ -16,11 +16,46 @@ from pathlib import Path
 
 from surefoot.errors import RecordError
 from surefoot.records import Provenance
-from surefoot.records.claim import Outcome, Size, TextbookRecord
-from surefoot.textbook.claims import all_claims, families_of
+from surefoot.records.claim import Claim, ClaimResult, Outcome, Size, TextbookRecord
+from surefoot.report.numbers import duration
+from surefoot.report.textbook_words import contradicting_pairs, number_words, printed_rows, remembered
+from surefoot.textbook.claims import TOPICS, all_claims, families_of
 from surefoot.textbook.measured import RECORD, load_record, result_of
 
 ROOT = Path(__file__).resolve().parent.parent
+PAGE = ROOT / "docs" / "textbook.md"
+
+
+TITLES = {
+    "contradicted": "Often said, and not so",
+    "depends": "True under conditions",
+    "supported": "What holds",
+    "undecided": "Not decided",
+}
+HOW_TO = """## Measure it yourself
+
+```console
+$ surefoot verify
+$ surefoot verify zigzag-path-in-valley --quick
+```
+
+The first lists the claims with their recorded verdicts, the second measures one again and compares. A topic, and
+everything with a page of every figure:
+
+```text
+surefoot verify --topic decay
+surefoot verify --all --out verified
+```
+
+A claim matches when its verdict is the same and every number lies within the stated spread. Exit code 1 says that
+something does not match. `--quick` runs small experiments and compares with the small ones of the record; with few
+repetitions many verdicts are then `undecided`. Numbers of time belong to the machine: only their verdict is compared.
+Places such as `003 L363-371` are lines of a file of the course notes, `001 Q8.8` a question of theirs.
+
+A verdict is `supported` when the claim held in every condition that was measured, `contradicted` when in none,
+`depends` when in some, and `undecided` when the intervals do not decide. The experiments are small: bowls, two wells,
+XOR, handwritten digits. What they refute is refuted as a general statement; what they support may fail on other tasks.
+"""
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -41,6 +76,8 @@ def main(words: Sequence[str] | None = None) -> int:
         record = decided(record)
         record.save(RECORD)
         print(f"wrote {RECORD.relative_to(ROOT)}")
+    PAGE.write_text(document(record), encoding="utf-8")
+    print(f"wrote {PAGE.relative_to(ROOT)}")
     return 0
 
 
@@ -69,6 +106,65 @@ def measure(record: TextbookRecord, families: Sequence[str], jobs: int) -> Textb
         provenance=Provenance.here(command="scripts/make_textbook.py --measure"),
         seconds=sum(one.seconds or 0.0 for one in full),
     )
+
+
+def document(record: TextbookRecord) -> str:
+    """docs/textbook.md: how to verify, what to remember, printed and measured numbers, contradictions, every claim."""
+    results = {one.id: one for one in record.results}
+    claims = [one for one in all_claims().values() if one.id in results]
+    counts = {name: sum(one.verdict == name for one in results.values()) for name in TITLES}
+    made = record.provenance
+    versions = ", ".join(f"{name} {version}" for name, version in made.versions.items())
+    lines = [
+        "# The textbook, measured",
+        "",
+        f"{len(claims)} claims that courses make about the learning rate, each with the rule that decides it, fixed in",
+        "code before it was measured. " + ", ".join(f"{counts[one]} {one}" for one in TITLES if counts[one]) + ".",
+        "This page is written by `scripts/make_textbook.py` from the record that ships with the package.",
+        "",
+        HOW_TO,
+        f"Measured {made.date[:10]} on {made.machine}, with {versions}; experiments took "
+        f"{duration(record.seconds or 0.0)} of one core in all.",
+        "",
+        "## What to remember",
+        "",
+    ]
+    for verdict, title in TITLES.items():
+        some = [one for one in claims if results[one.id].verdict == verdict]
+        if some:
+            lines += [f"### {title}", ""]
+            for one in some:
+                said = remembered(one, results[one.id])
+                lines.append(f"- {said}" if verdict == "supported" else f"- “{one.statement}” {said}")
+            lines.append("")
+    rows = list(printed_rows(claims, results))
+    if rows:
+        lines += ["## Printed numbers beside measured ones", "", *_table(("place", "what", "printed", "measured"),
+                  [row[:4] for row in rows]), ""]  # fmt: skip
+    pairs = contradicting_pairs(claims)
+    if pairs:
+        said = {one.id: f"{one.statement} **{results[one.id].verdict}**" for one in claims}
+        cells = [(said[one.id], said[other.id]) for one, other in pairs]
+        lines += ["## Claims that exclude each other", "", *_table(("one", "the other"), cells), ""]
+    for topic in TOPICS:
+        some = [one for one in claims if one.topic == topic]
+        if some:
+            shown = [_row(one, results[one.id]) for one in some]
+            lines += [f"## {topic[:1].upper()}{topic[1:]}", "", *_table(("claim", "verdict", "measured"), shown), ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _row(claim: Claim, result: ClaimResult) -> tuple[str, str, str]:
+    first = result.measurements[0] if result.measurements else None
+    number = "–" if first is None else f"{first.name}: {number_words(first)}"
+    verdict = f"{result.verdict} ({result.on})" if result.on else result.verdict
+    return f"{claim.statement} `{claim.id}`", verdict, number
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    cells = [[cell.replace("|", "\\|") for cell in row] for row in (columns, *rows)]
+    written = ["| " + " | ".join(row) + " |" for row in cells]
+    return [written[0], "|" + "---|" * len(columns), *written[1:]]
 
 
 def decided(record: TextbookRecord) -> TextbookRecord:

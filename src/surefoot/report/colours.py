@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from surefoot.records import Run
 
-__all__ = ["BAD", "FAINT", "GOOD", "LINE", "SCALE", "SECOND", "colour_of_rate", "coloured_rates"]
+__all__ = ["BAD", "CYCLE", "FAINT", "GOOD", "LINE", "SCALE", "SECOND", "colour_of_rate", "coloured_rates"]
 
 LINE = "#2f6fde"
 SECOND = "#dd6b20"
@@ -17,6 +17,8 @@ FAINT = "#8a93a3"
 
 SCALE = ("#5b55d6", "#a044b4", "#d9567a", "#ee8a43", "#dcae2c")
 """Anchors from the lowest to the highest rate; evenly spaced, of rising lightness."""
+CYCLE = (LINE, SECOND, GOOD, BAD, SCALE[1], SCALE[4], SCALE[0], "#0f9bb0", "#7d5a3c", FAINT)
+"""Colours of curves, in order."""
 
 
 def colour_of_rate(lr: float, low: float, high: float) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from surefoot.errors import RecordError
 from surefoot.records import Curvature, Found, Record, Run, Sweep
+from surefoot.records.claim import TextbookRecord
 from surefoot.report.schedule_preview import SchedulePreview
 from surefoot.textbook.lab.record import LabResult
 
@@ -37,6 +38,10 @@ def files_of(record: Record) -> dict[str, Writer]:
         return lab_files(record)
     if isinstance(record, SchedulePreview):
         return schedule_files(record)
+    if isinstance(record, TextbookRecord):
+        from surefoot.report.textbook_page import textbook_files
+
+        return textbook_files(record)
     if isinstance(record, Curvature):
         from surefoot.report.curvature_page import curvature_files
 

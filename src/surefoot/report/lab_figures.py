@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from surefoot.report.colours import BAD, FAINT, GOOD, LINE, SCALE, SECOND
+from surefoot.report.colours import BAD, CYCLE, FAINT, LINE
 from surefoot.report.figures import Picture, plain_title, styled, written
 from surefoot.report.series import is_wide
 from surefoot.textbook.lab.record import Curve, Grid, LabResult, Panel
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["CYCLE", "lab_figure"]
 
-CYCLE = (LINE, SECOND, GOOD, BAD, SCALE[1], SCALE[4], SCALE[0], "#0f9bb0", "#7d5a3c", FAINT)
-"""Colours of curves, in order."""
 _WIDTH, _HEIGHT = 6.2, 4.2
 
 

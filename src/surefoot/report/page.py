@@ -23,7 +23,7 @@ from surefoot.report.packing import ALPHABET, pack
 from surefoot.report.snippets import snippets
 from surefoot.report.words import headline, recipe_phrase, recommendation, run_sentence
 
-__all__ = ["document", "header", "origin", "page_of", "section", "table", "write_page"]
+__all__ = ["document", "header", "origin", "page_of", "section", "style", "table", "write_page"]
 
 _TALL = ("above", "surface")
 """Charts of two dimensions, which want room in both."""
@@ -207,6 +207,11 @@ def document(subject: str, body: list[Markup], charts: list[Chart]) -> str:
         + "\n</header>\n<main>\n" + join(body[1:]) + f"\n</main>\n<footer><p>{made}</p></footer>\n"
         + join(hidden) + "\n</body>\n</html>\n"
     )  # fmt: skip
+
+
+def style() -> str:
+    """The style sheet of all pages."""
+    return _asset("page.css")
 
 
 def _asset(name: str) -> str:

@@ -51,14 +51,14 @@ def run(size: Size, seeds: Sequence[int]) -> Outcome:
                 - ends[plain][int(np.argmin(ends[plain].mean(axis=1)))]),
     ]  # fmt: skip
     for name, one in alive.items():
-        for place in (-2, -1):
-            measured.append(
-                share_of(
-                    f"clipping: share of seeds that survive at rate {lrs[place]:g}, {name}",
-                    int(one[place].sum()),
-                    len(seeds),
-                )
+        measured += [
+            share_of(
+                f"clipping: share of seeds that survive at rate {lrs[place]:g}, {name}",
+                int(one[place].sum()),
+                len(seeds),
             )
+            for place in (-2, -1)
+        ]
     return Outcome(
         "clip",
         measurements=tuple(measured),

@@ -37,16 +37,23 @@ def run(size: Size, seeds: Sequence[int]) -> Outcome:
     epoch = update * np.array([math.ceil(examples / one) for one in batches])
     backward = _backward(len(seeds))
     measured: list[Measurement] = [
-        median_of("cost: time of an update on all 1024 examples over one on a single example", update[:, -1] / update[:, 0],
-                  method=TIMED),
-        median_of("cost: time of an epoch at batch size 1 over one at batch size 64", epoch[:, 0] / epoch[:, 2],
-                  method=TIMED),
+        median_of(
+            "cost: time of an update on all 1024 examples over one on a single example",
+            update[:, -1] / update[:, 0],
+            method=TIMED,
+        ),
+        median_of(
+            "cost: time of an epoch at batch size 1 over one at batch size 64", epoch[:, 0] / epoch[:, 2], method=TIMED
+        ),
         median_of("cost: time of an update at batch size 1", 1e6 * update[:, 0], unit="µs", method=TIMED),
         median_of("cost: time of an update on all 1024 examples", 1e6 * update[:, -1], unit="µs", method=TIMED),
         median_of("cost: time of forward and backward over forward alone", backward, method=TIMED),
-        median_of("cost: time of a gradient by one-sided differences over one by backpropagation", _differences(len(seeds)),
-                  method=TIMED),
-    ]  # fmt: skip
+        median_of(
+            "cost: time of a gradient by one-sided differences over one by backpropagation",
+            _differences(len(seeds)),
+            method=TIMED,
+        ),
+    ]
     return Outcome(
         "cost",
         measurements=tuple(measured),

@@ -14,7 +14,7 @@ from surefoot.records.claim import Outcome, Size
 from surefoot.records.panel import Curve, Panel
 from surefoot.tasks.catalogue import find_entry
 from surefoot.tasks.task import Task
-from surefoot.textbook.experiments.trials import few
+from surefoot.textbook.experiments.trials import Floats, few
 from surefoot.textbook.lab.training import follow, with_seeds
 from surefoot.textbook.measuring import mean_of, share_of
 
@@ -31,9 +31,9 @@ def run(size: Size, seeds: Sequence[int]) -> Outcome:
     epochs = 150 if size == "full" else 40
     task = few(find_entry("digits").make(), 500)
     recipes = [one for lr in LRS for one in with_seeds(Recipe(lr=lr, batch_size="full", epochs=epochs), seeds)]
-    dead = np.zeros(len(recipes))
-    slope = np.full(len(recipes), np.nan)
-    loss = np.full(len(recipes), np.inf)
+    dead: Floats = np.zeros(len(recipes))
+    slope: Floats = np.full(len(recipes), np.nan)
+    loss: Floats = np.full(len(recipes), np.inf)
     x, y = task.train.batch(torch.arange(task.train.size))
 
     def observe(_step: int, _seen: Validation, models: Mapping[int, nn.Module]) -> None:
@@ -41,18 +41,21 @@ def run(size: Size, seeds: Sequence[int]) -> Outcome:
             dead[member], slope[member], loss[member] = _look(task, model, x, y)
 
     follow(task, recipes, [epochs], observe)
-    dead, slope, loss = (one.reshape(len(LRS), -1) for one in (dead, slope, loss))
+    shape = (len(LRS), len(seeds))
+    dead, slope, loss = dead.reshape(shape), slope.reshape(shape), loss.reshape(shape)
     best = float(loss.mean(axis=1).min())
     flat = np.isfinite(loss) & (slope < FLAT) & (loss > max(2 * best, 0.5))
     measured: list[Measurement] = []
     for place, lr in enumerate(LRS):
         measured += [
             share_of(
-                f"dead units: share of runs that end flat at a poor loss, rate {lr:g}", int(flat[place].sum()), len(seeds),
+                f"dead units: share of runs that end flat at a poor loss, rate {lr:g}",
+                int(flat[place].sum()),
+                len(seeds),
                 method=f"finite, size of the gradient below {FLAT:g}, loss at least twice the best",
             ),
             mean_of(f"dead units: share of hidden units that answer no example, rate {lr:g}", dead[place]),
-        ]  # fmt: skip
+        ]
     measured.append(
         mean_of("dead units: share of dead hidden units, rate 10 minus rate 0.3", dead[LRS.index(10.0)] - dead[0])
     )

@@ -63,14 +63,14 @@ def run(size: Size, seeds: Sequence[int]) -> Outcome:
     )
     raced = {name: _escaped(make(words, lr, STEPS), count) for name, (words, lr) in SCHEDULES.items()}
     measured += [_share(name, one) for name, one in raced.items() if name not in ("constant 0.1", "constant 0.01")]
-    for name in SCHEDULES:
-        if name != "constant 0.1" and "0.1" in name:
-            measured.append(
-                mean_of(
-                    f"double well: share that escape with {name} minus at constant 0.1",
-                    raced[name].astype(float) - raced["constant 0.1"],
-                )
-            )
+    measured += [
+        mean_of(
+            f"double well: share that escape with {name} minus at constant 0.1",
+            raced[name].astype(float) - raced["constant 0.1"],
+        )
+        for name in SCHEDULES
+        if name != "constant 0.1" and "0.1" in name
+    ]
     measured += [
         mean_of(
             "double well: share that escape with cosine from 0.01 minus at constant 0.01",
@@ -162,7 +162,7 @@ def _volume(count: int) -> list[Measurement]:
 
         def see(_step: int, x: Tensor) -> None:
             nonlocal low, high
-            low, high = torch.minimum(low, x), torch.maximum(high, x)  # noqa: B023 - called before the next rate
+            low, high = torch.minimum(low, x), torch.maximum(high, x)
 
         end = _walk(lr, _start(count), see=see)
         bottom = torch.where(end < BARRIER, DEEP, SHALLOW)

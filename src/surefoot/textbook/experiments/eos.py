@@ -57,19 +57,25 @@ def run(size: Size, seeds: Sequence[int]) -> Outcome:
     above = int(np.sum(by_rate[1.0][len(points) // 2 :].max(axis=0) * 1.0 / 2 > 1.0))
     late = len(points) // 2
     measured: list[Measurement] = [
-        mean_of("edge of stability: sharpness × rate / 2 in the second half, rate 1",
-                by_rate[1.0][late:].mean(axis=0) / 2),
-        mean_of("edge of stability: sharpness × rate / 2 in the second half, rate 0.7",
-                0.7 * by_rate[0.7][late:].mean(axis=0) / 2),
+        mean_of(
+            "edge of stability: sharpness × rate / 2 in the second half, rate 1", by_rate[1.0][late:].mean(axis=0) / 2
+        ),
+        mean_of(
+            "edge of stability: sharpness × rate / 2 in the second half, rate 0.7",
+            0.7 * by_rate[0.7][late:].mean(axis=0) / 2,
+        ),
         mean_of("edge of stability: sharpness at the end, rate 0.1", by_rate[0.1][-1]),
         mean_of("edge of stability: sharpness at the end, rate 1", by_rate[1.0][-1]),
         mean_of("edge of stability: sharpness at the end, rate 0.1 over rate 1", by_rate[0.1][-1] / by_rate[1.0][-1]),
         mean_of("edge of stability: share of updates that raise the loss, rate 1", rises),
         mean_of("edge of stability: loss at the end over loss at the start, rate 1", falls),
-        share_of("edge of stability: share of runs that diverged, rate 1",
-                 sum(one.fate == "diverged" for one in large), count),
+        share_of(
+            "edge of stability: share of runs that diverged, rate 1",
+            sum(one.fate == "diverged" for one in large),
+            count,
+        ),
         share_of("edge of stability: share of runs whose sharpness passed 2 / rate, rate 1", above, count),
-    ]  # fmt: skip
+    ]
     return Outcome(
         "eos",
         measurements=tuple(measured),

@@ -45,24 +45,34 @@ def run(size: Size, seeds: Sequence[int]) -> Outcome:
         tilt.append(_tilt(singles, draws, random))
     few_first = np.array(by_count)
     measured: list[Measurement] = [
-        slope_of("gradient noise: exponent of the variance against the batch size, up to 64", BATCHES[:4],
-                 np.array(curves)[:, :4]),
+        slope_of(
+            "gradient noise: exponent of the variance against the batch size, up to 64",
+            BATCHES[:4],
+            np.array(curves)[:, :4],
+        ),
         slope_of("gradient noise: exponent of the variance against the number of examples", COUNTS, by_count),
         mean_of("gradient noise: variance with 1400 examples over that with 100", few_first[:, -1] / few_first[:, 0]),
-        slope_of("gradient noise: exponent of the error of a mean of gradients against how many", [10, 100, 1000, 10000],
-                 errors),
+        slope_of(
+            "gradient noise: exponent of the error of a mean of gradients against how many",
+            [10, 100, 1000, 10000],
+            errors,
+        ),
         mean_of("gradient noise: mean of batch gradients along the full one, over its length", tilt),
-        mean_of("gradient noise: variance at batch size 1 over that at batch size 64", np.array(curves)[:, 0]
-                / np.array(curves)[:, 3]),
-    ]  # fmt: skip
+        mean_of(
+            "gradient noise: variance at batch size 1 over that at batch size 64",
+            np.array(curves)[:, 0] / np.array(curves)[:, 3],
+        ),
+    ]
     ratios = np.array([_along(few(task, 400), seed, AFTER if size == "full" else (0, 1, 5, 10)) for seed in seeds[:3]])
     measured += [
         mean_of("gradient noise: noise over signal after 5 epochs over that after 1", ratios[:, 2] / ratios[:, 1]),
-        mean_of("gradient noise: log10 of noise over signal at the end over that at the start",
-                np.log10(ratios[:, 3] / ratios[:, 0])),
+        mean_of(
+            "gradient noise: log10 of noise over signal at the end over that at the start",
+            np.log10(ratios[:, 3] / ratios[:, 0]),
+        ),
         mean_of("gradient noise: noise over signal at the start", ratios[:, 0]),
         mean_of("gradient noise: noise over signal at the end", ratios[:, 3]),
-    ]  # fmt: skip
+    ]
     if size == "full":
         measured += _race(few(task, 500), seeds[:3])
     measured += _swing(few(task, 500), seeds[:3], 300 if size == "full" else 100)

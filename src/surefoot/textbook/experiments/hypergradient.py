@@ -79,7 +79,7 @@ def _learned(task: object, seed: int, epochs: int) -> tuple[list[float], float]:
     last: torch.Tensor | None = None
     step = 0
     for _ in range(epochs):
-        for picks in torch.randperm(len(x), generator=order).split(BATCH):
+        for picks in torch.split(torch.randperm(len(x), generator=order), BATCH):
             loss = nn.functional.cross_entropy(model(x[picks]), y[picks])
             slopes = torch.autograd.grad(loss, parameters)
             flat = torch.cat([one.flatten() for one in slopes])

@@ -33,17 +33,31 @@ def run(size: Size, seeds: Sequence[int]) -> Outcome:
     ends = np.array([float(one.val_loss[-1]) for one in orders])
     still = np.array([float(one.val_loss[-1]) for one in whole])
     measured: list[Measurement] = [
-        exact("repeats: largest difference of the loss at any update between two runs with the same seeds",
-              float(np.abs(twins[0].loss - twins[1].loss).max())),
-        exact("repeats: spread of the accuracy over orders of the batches", float(accuracies(orders).std(ddof=1)),
-              method=f"standard deviation, n = {len(orders)}"),
-        exact("repeats: spread of the test loss over orders of the batches, relative", float(ends.std(ddof=1) / ends.mean()),
-              method=f"standard deviation over mean, n = {len(orders)}"),
-        exact("repeats: spread of the test loss over first weights, relative",
-              float(np.std([one.val_loss[-1] for one in weights], ddof=1)
-                    / np.mean([one.val_loss[-1] for one in weights]))),
-        exact("repeats: spread of the test loss over orders with full batches, relative", float(np.ptp(still) / still.mean())),
-    ]  # fmt: skip
+        exact(
+            "repeats: largest difference of the loss at any update between two runs with the same seeds",
+            float(np.abs(twins[0].loss - twins[1].loss).max()),
+        ),
+        exact(
+            "repeats: spread of the accuracy over orders of the batches",
+            float(accuracies(orders).std(ddof=1)),
+            method=f"standard deviation, n = {len(orders)}",
+        ),
+        exact(
+            "repeats: spread of the test loss over orders of the batches, relative",
+            float(ends.std(ddof=1) / ends.mean()),
+            method=f"standard deviation over mean, n = {len(orders)}",
+        ),
+        exact(
+            "repeats: spread of the test loss over first weights, relative",
+            float(
+                np.std([one.val_loss[-1] for one in weights], ddof=1) / np.mean([one.val_loss[-1] for one in weights])
+            ),
+        ),
+        exact(
+            "repeats: spread of the test loss over orders with full batches, relative",
+            float(np.ptp(still) / still.mean()),
+        ),
+    ]
     return Outcome(
         "repeat",
         measurements=tuple(measured),

@@ -53,14 +53,14 @@ def run(size: Size, seeds: Sequence[int]) -> Outcome:
                 len(seeds),
             )
         )
-    for name in list(remedies)[1:]:
-        for factor in factors[1:]:
-            measured.append(
-                mean_of(
-                    f"rescue: accuracy gained by {name}, {factor:g} × the stable rate",
-                    right[name, factor] - right["constant SGD", factor],
-                )
-            )
+    measured += [
+        mean_of(
+            f"rescue: accuracy gained by {name}, {factor:g} × the stable rate",
+            right[name, factor] - right["constant SGD", factor],
+        )
+        for name in list(remedies)[1:]
+        for factor in factors[1:]
+    ]
     if size == "full":
         measured += _stuck(seeds, epochs)
     return Outcome(

@@ -1,4 +1,4 @@
-"""`schedule-race`: constant against falling rates on the digits, with right and wrong labels, each at its best start."""
+"""`schedule-race`: constant against falling rates on digits with right and wrong labels."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def _ends(runs: Raced, words: str, names: Sequence[str]) -> list[Measurement]:
         ]
     for lr in (0.5, 1.0):
         same = {name: np.array([_train_loss(one) for one in runs[name, lr]]) for name in ("constant", "cosine")}
-        right = {name: np.array([_accuracy(one) for one in runs[name, lr]]) for name in names}
+        shares = {name: np.array([_accuracy(one) for one in runs[name, lr]]) for name in names}
         measured += [
             mean_of(
                 f"schedules, {words}: log10 of the training loss, cosine over constant, both from {lr:g}",
@@ -124,11 +124,11 @@ def _ends(runs: Raced, words: str, names: Sequence[str]) -> list[Measurement]:
             ),
             mean_of(
                 f"schedules, {words}: accuracy, cosine minus constant, both from {lr:g}",
-                right["cosine"] - right["constant"],
+                shares["cosine"] - shares["constant"],
             ),
             mean_of(
                 f"schedules, {words}: accuracy, inverse-time minus constant, both from {lr:g}",
-                right["inverse-time"] - right["constant"],
+                shares["inverse-time"] - shares["constant"],
             ),
         ]
     gaps = {name: np.array([_accuracy_gap(one) for one in runs[name, 0.5]]) for name in ("constant", "cosine")}
