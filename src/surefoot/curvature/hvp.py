@@ -351,7 +351,7 @@ def _refuse_marked_nodes(gradients: Sequence[Tensor]) -> None:
         if node in known:
             continue
         known.add(node)
-        if node.name() in ("Error", "DelayedError"):
+        if type(node).__name__ in ("Error", "DelayedError"):
             raise TaskError(
                 "`loss` has no second derivative: model or loss use an operation whose backward pass is marked "
                 "once_differentiable; replace that operation"
