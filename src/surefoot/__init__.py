@@ -14,6 +14,7 @@ from surefoot.faces import register_face
 
 if TYPE_CHECKING:
     from surefoot.curvature import curvature as curvature
+    from surefoot.diagnose import diagnose as diagnose
     from surefoot.engines.train import train as train
     from surefoot.errors import SurefootError as SurefootError
     from surefoot.find import find as find
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from surefoot.tasks.metrics import accuracy as accuracy
     from surefoot.tasks.task import Task as Task
     from surefoot.textbook.ask import ask as ask
+    from surefoot.watch import autopilot as autopilot
     from surefoot.watch import watch as watch
 
 __version__ = "0.1.0"
@@ -43,7 +45,9 @@ _HOMES = {
     "Sweep": "surefoot.records",
     "Task": "surefoot.tasks.task",
     "accuracy": "surefoot.tasks.metrics",
+    "autopilot": "surefoot.watch",
     "curvature": "surefoot.curvature",
+    "diagnose": "surefoot.diagnose",
     "find": "surefoot.find",
     "landscape": "surefoot.landscape",
     "sweep": "surefoot.study.sweep",
@@ -57,6 +61,7 @@ for _kind in ("found", "run", "sweep"):
 register_face("curvature", "plot", "surefoot.report.curvature_figures:curvature_figure")
 register_face("curvature", "html", "surefoot.report.curvature_page:curvature_card")
 register_face("landscape", "plot", "surefoot.report.landscape_figure:landscape_figure")
+register_face("diagnosis", "html", "surefoot.report.diagnosis_notebook:diagnosis_card")
 register_face("lab", "plot", "surefoot.report.lab_figures:lab_figure")
 register_face("schedule", "plot", "surefoot.report.schedule_figure:schedule_figure")
 register_face("study", "plot", "surefoot.report.study_charts:study_figure")

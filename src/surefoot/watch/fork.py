@@ -56,6 +56,10 @@ class Fork:
         try:
             model = copy.deepcopy(self.model, memo)
             optimizer = copy.deepcopy(self.optimizer, memo)
+            for name, value in vars(self.optimizer).items():
+                # Torch copies groups and state alone; LBFGS, and optimizers of the user's, hold more.
+                if name not in vars(optimizer) and name != "step" and "hook" not in name:
+                    setattr(optimizer, name, copy.deepcopy(value, memo))
         except (RuntimeError, TypeError, AttributeError) as error:
             first = (str(error).splitlines() or [""])[0]
             raise InputError(f"`model` and `optimizer` cannot be copied: {first}") from None

@@ -51,7 +51,7 @@ _HOW = {
     "foreach",
     "fused",
     "capturable",
-    "swap_params",
+    "lr_factor",
 }
 
 

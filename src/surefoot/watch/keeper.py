@@ -11,12 +11,17 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from surefoot.errors import OutputError
+from surefoot.records import FloatSeries
 
 __all__ = ["Copy", "Keeper"]
+
+_BEFORE = 64
+"""Updates before a copy whose losses are what those after it are compared with."""
 
 
 @dataclasses.dataclass
@@ -54,6 +59,26 @@ class Keeper:
         copy = self._taken(step)
         self._copies[name] = copy if self._folder is None else self._written(name, copy)
         self.steps[name] = step
+
+    def tend(self, step: int, losses: FloatSeries) -> None:
+        """Call the newest copy good if all went well since, and take another; `losses` are those of every update."""
+        if not np.isfinite(losses[-8:]).all():
+            return
+        if "newest" in self.steps and self._went_well(losses):
+            self.promote()
+        self.keep("newest", step)
+        if "good" not in self.steps:
+            # Until one has stood the test, the start is the best there is.
+            self.keep("good", step)
+
+    def _went_well(self, losses: FloatSeries) -> bool:
+        """Whether the loss since the newest copy is no worse than before it, beyond its noise."""
+        at = self.steps["newest"]
+        before, since = losses[max(0, at - _BEFORE) : at], losses[at:]
+        if len(before) < 4 or len(since) < 4 or not np.isfinite(since).all():
+            return False
+        error = float(before.std(ddof=1)) * (len(since) ** -0.5 + len(before) ** -0.5)
+        return float(since.mean()) <= float(before.mean()) + 3 * error
 
     def promote(self) -> None:
         """Call the newest copy good."""

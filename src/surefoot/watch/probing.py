@@ -202,7 +202,7 @@ def _split(batches: Any, score: Any, steps: int) -> tuple[list[Any], list[Any]]:
         scoring = taken(score, 64, "score")
         training = taken(batches, steps, "batches")
     else:
-        everything = taken(batches, steps + max(2, steps // 2), "batches")
+        everything = taken(batches, max(6, steps + steps // 2), "batches")
         held = len(everything) // 3
         if held < 2:
             raise InputError(

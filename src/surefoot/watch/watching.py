@@ -28,7 +28,7 @@ from torch import nn
 
 from surefoot.diagnose import diagnose_run
 from surefoot.errors import InputError
-from surefoot.records import Action, Diagnosis, Fate, Finding, Inspection, Measurement, Probe, Run, Watched
+from surefoot.records import Action, Diagnosis, Fate, Finding, Inspection, Probe, Run, Watched
 from surefoot.watch import signals
 from surefoot.watch.account import Account
 from surefoot.watch.acting import Acting, Limits, deeds_of, distributed
@@ -36,6 +36,7 @@ from surefoot.watch.evidence import evidence_of
 from surefoot.watch.keeper import Keeper
 from surefoot.watch.probing import probe
 from surefoot.watch.recorder import Recorder
+from surefoot.watch.scheduling import SCHEDULED, ahead_of, position_of
 
 __all__ = ["Watch", "watch"]
 
@@ -43,8 +44,8 @@ Value = TypeVar("Value")
 
 _FIRST = 64
 """Updates before the first judgement; later ones come after an eighth more updates each."""
-_SCHEDULED = 9
-"""Updates after which the scheduler's own count is compared with them."""
+_SIGNALS = 32
+"""Updates between two looks at the signals that deeds answer to, where they are allowed."""
 _ALARM = 4
 """Updates between two looks at a loss that is higher than at the start."""
 
@@ -80,7 +81,8 @@ def watch(
         on_finding: called with every finding when it becomes certain.
         on_action: called with every deed.
         quiet: nothing on the terminal.
-        overhead: share of the training's time that looks and judgements may take, each; above 0, at most 1.
+        overhead: share of the training's time that looks at layers may take; as much again may go into judgements,
+            and where deeds are allowed, into what they answer to; above 0, at most 1.
         layers: whether weights, gradients and updates of layers are measured.
         units: whether activations are looked at.
         keep: folder for copies of the state, where deeds need them; None keeps them in memory.
@@ -130,7 +132,7 @@ class Watch:
             raise InputError(f"`overhead` is {overhead!r}; it is a share above 0 and at most 1")
         deeds = deeds_of(act)
         self.model, self.optimizer, self.scheduler = model, optimizer, scheduler
-        self._judging = Account(overhead)
+        self._judging, self._alert = Account(overhead), Account(overhead)
         self._recorder = Recorder(model, optimizer, Account(overhead), layers=layers, units=units, after=self._after)
         if deeds and distributed() and not dry_run:
             dry_run = True
@@ -142,13 +144,12 @@ class Watch:
         self._per_epoch, self._name = steps_per_epoch, name
         self._findings: dict[str, Finding] = {}
         self._probes: list[Probe] = []
-        self._next_judgement, self._next_copy = _FIRST, 0
+        self._next_judgement, self._next_signals, self._next_copy = _FIRST, _FIRST, 0
         self._suspected: set[str] = set()
         self._highest, self._next_alarm = math.inf, 0
         self._best = math.inf
         self._closed = False
-        inner = getattr(scheduler, "scheduler", scheduler)
-        self._scheduled_from = int(getattr(inner, "last_epoch", 0) or 0)
+        self._scheduled_from = position_of(scheduler)
         self._began = time.perf_counter()
         self._recorder.attach()
 
@@ -215,7 +216,7 @@ class Watch:
     def overhead(self) -> float | None:
         """Time that watching took, as a share of the training's own, as it measures it."""
         looks = self._recorder.account
-        return (looks.spent + self._judging.spent) / looks.elapsed if looks.elapsed > 0 else None
+        return (looks.spent + self._judging.spent + self._alert.spent) / looks.elapsed if looks.elapsed > 0 else None
 
     def rates(self) -> dict[int, Any]:
         """Parameter group to the rate that it used at every update."""
@@ -282,7 +283,9 @@ class Watch:
     # After every update.
 
     def _after(self) -> None:
-        self._judging.update_made(time.perf_counter())
+        now = time.perf_counter()
+        self._judging.update_made(now)
+        self._alert.update_made(now)
         self._look_after()
 
     def _look_after(self) -> None:
@@ -298,33 +301,22 @@ class Watch:
             self._next_alarm = steps + _ALARM
             self._judge_divergence()
         if self._keeper is not None and "restore" in self._acting.deeds and steps >= self._next_copy:
-            self._take_copy(steps)
-        self._check_scheduler()
+            self._next_copy = steps + max(_FIRST // 2, steps // 10)
+            self._keeper.tend(steps, self._recorder.losses)
+        if steps == SCHEDULED and self.scheduler is not None:
+            ahead = ahead_of(self.scheduler, self._scheduled_from)
+            if ahead is not None:
+                self._certain(ahead)
         if steps >= self._next_judgement and self._judging.affords("judgement"):
             self._next_judgement = steps + max(_FIRST, steps // 8)
             self._diagnose()
-            if self._acting.deeds:
-                self._judge_signals()
             self._judging.pay(time.perf_counter() - now, "judgement")
+        elif self._acting.deeds and steps >= self._next_signals and self._alert.affords("signals"):
+            self._next_signals = steps + _SIGNALS
+            self._judge_signals()
+            self._alert.pay(time.perf_counter() - now, "signals")
         elif time.perf_counter() - now > 1e-4:
             self._judging.pay(time.perf_counter() - now)
-
-    def _check_scheduler(self) -> None:
-        """Find a scheduler that is stepped several times an update: its schedule ends that much too early."""
-        if self.scheduler is None or self._recorder.steps != _SCHEDULED:
-            return
-        inner = getattr(self.scheduler, "scheduler", self.scheduler)
-        times = (int(getattr(inner, "last_epoch", 0)) - self._scheduled_from) / (_SCHEDULED - 1)
-        if times >= 1.5:
-            number = Measurement("steps of the scheduler", times, "per update", n=_SCHEDULED)
-            self._certain(
-                Finding(
-                    "schedule-too-fast", "holds", (number,), (0, _SCHEDULED),
-                    f"the scheduler makes {times:.3g} steps for every update: its schedule ends as many times too early",
-                    "plan the schedule for that many more steps, or step it once an update (Accelerate steps it once "
-                    "for every process unless it is told `split_batches`)",
-                )
-            )  # fmt: skip
 
     def _judge_divergence(self) -> None:
         losses = self._recorder.losses
@@ -380,31 +372,6 @@ class Watch:
         self._say(f"step {action.step}: {action.text}")
         if self._on_action is not None:
             self._on_action(action)
-
-    def _take_copy(self, steps: int) -> None:
-        """Call the copy before good if all went well since, and take another."""
-        assert self._keeper is not None
-        self._next_copy = steps + max(_FIRST // 2, steps // 10)
-        recent = self._recorder.losses[-8:]
-        if not np.isfinite(recent).all():
-            return
-        if "newest" in self._keeper.steps and self._steady():
-            self._keeper.promote()
-        self._keeper.keep("newest", steps)
-        if "good" not in self._keeper.steps:
-            # Until one has stood the test, the start is the best there is.
-            self._keeper.keep("good", steps)
-
-    def _steady(self) -> bool:
-        """Whether the loss since the newest copy is no worse than before it, beyond its noise."""
-        assert self._keeper is not None
-        losses = self._recorder.losses
-        at = self._keeper.steps["newest"]
-        before, since = losses[max(0, at - _FIRST) : at], losses[at:]
-        if len(before) < 4 or len(since) < 4:
-            return False
-        error = float(before.std(ddof=1)) / math.sqrt(len(since)) + float(before.std(ddof=1)) / math.sqrt(len(before))
-        return bool(np.isfinite(since).all()) and float(since.mean()) <= float(before.mean()) + 3 * error
 
     def _say(self, words: str) -> None:
         if not self._quiet and sys.stderr is not None:

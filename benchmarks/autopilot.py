@@ -1,0 +1,198 @@
+"""How much does a training lose whose rate is set by probes, beside trainings whose rate was tuned?
+
+Every method trains the same task for the same number of updates from the same initialisations and batches. *Tuned*
+methods (cosine, constant, reduce-on-plateau) get the best rate of a whole sweep, chosen by the mean final validation
+loss over the very seeds that are reported: that is as good as tuning can look, and costs a sweep. The autopilot gets no
+rate; its probes may spend 5% of the updates. *No probe* is the autopilot's own course of the rate from where its first
+probe looks around, without any probe.
+
+The share of improvement lost is (L - L*) / (L0 - L*): L0 before training, L* the lowest mean final loss of any method
+and rate. The policy of the pilot was chosen on tasks of the panel's design part; these tasks took no part.
+
+    python benchmarks/autopilot.py                       # all cases, printed
+    python benchmarks/autopilot.py --json FILE           # and written as a record
+    python benchmarks/autopilot.py --tasks wine --seeds 2 --steps 400
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from panel import make_task
+
+from surefoot.engines.batches import BatchOrder
+from surefoot.engines.train import train_members
+from surefoot.engines.training import Training
+from surefoot.records import Provenance, Recipe, Run
+from surefoot.tasks.task import Task
+from surefoot.watch.autopilot import autopilot
+from surefoot.watch.pilot import Policy
+
+TASKS = {
+    "wine": 16,
+    "breast-cancer": 32,
+    "penguins": 16,
+    "friedman-deep": 40,
+    "bowl": 32,
+    "mnist-norm": 50,
+    "marked-sum": 45,
+    "digits-cnn": 64,
+}
+"""Task -> batch size."""
+OPTIMIZERS: dict[str, tuple[dict[str, Any], Sequence[float]]] = {
+    "sgd": ({"momentum": 0.9}, np.logspace(-3.5, 0.5, 9).tolist()),
+    "adam": ({}, np.logspace(-4.5, -0.5, 9).tolist()),
+}
+METHODS = ("autopilot", "tuned cosine", "tuned constant", "tuned reduce-on-plateau", "no probe")
+
+
+def measure(name: str, batch_size: int, optimizer: str, steps: int, seeds: Sequence[int]) -> dict[str, Any]:
+    task = make_task(name)
+    options, grid = OPTIMIZERS[optimizer]
+    per_epoch = BatchOrder(task.train.size, batch_size, 0).per_epoch
+    base = Recipe(optimizer=optimizer, options=options, batch_size=batch_size, epochs=steps / per_epoch)
+    started = time.perf_counter()
+    tuned: dict[str, Any] = {}
+    first: list[float] = []
+    for schedule in ("cosine", "constant"):
+        recipes = [base.replace(lr=lr, schedule=schedule, seed=seed) for lr in grid for seed in seeds]
+        runs = train_members(task, recipes)
+        first = [float(run.val_loss[0]) for run in runs[: len(seeds)]]
+        tuned[f"tuned {schedule}"] = best_of(grid, [[run.final_val_loss for run in part] for part in cut(runs, seeds)])
+    tuned["tuned reduce-on-plateau"] = plateau(task, base, tuned["tuned constant"]["lr"], grid, seeds)
+    flown = [fly(task, base, seed, None) for seed in seeds]
+    bare = [fly(task, base, seed, Policy(looks=())) for seed in seeds]
+    losses = {name: one["losses"] for name, one in tuned.items()}
+    losses |= {"autopilot": [one["loss"] for one in flown], "no probe": [one["loss"] for one in bare]}
+    lowest = min(finite_mean(values) for values in losses.values())
+    start = float(np.mean(first))
+    return {
+        "task": name,
+        "optimizer": optimizer,
+        "steps": steps,
+        "seeds": list(seeds),
+        "loss_before": start,
+        "loss_best": lowest,
+        "losses": {name: [plain(value) for value in losses[name]] for name in METHODS},
+        "rates": {name: one["lr"] for name, one in tuned.items()} | {"autopilot": [one["lr"] for one in flown]},
+        "probes_spent": [one["spent"] for one in flown],
+        "share_lost": {
+            name: [plain((value - lowest) / (start - lowest)) for value in losses[name]] for name in METHODS
+        },
+        "seconds": time.perf_counter() - started,
+    }
+
+
+def cut(runs: Sequence[Run], seeds: Sequence[int]) -> list[Sequence[Run]]:
+    return [runs[at : at + len(seeds)] for at in range(0, len(runs), len(seeds))]
+
+
+def best_of(grid: Sequence[float], losses: Sequence[Sequence[float]]) -> dict[str, Any]:
+    means = [finite_mean(row) for row in losses]
+    place = int(np.argmin(means))
+    return {"lr": float(grid[place]), "losses": list(losses[place])}
+
+
+def plateau(task: Task, base: Recipe, lr: float, grid: Sequence[float], seeds: Sequence[int]) -> dict[str, Any]:
+    """The best constant rate and its two neighbours to start from; times 0.3 after a twentieth without improvement."""
+    at = int(np.argmin(np.abs(np.log(np.array(grid) / lr))))
+    tried = [grid[place] for place in (at - 1, at, at + 1) if 0 <= place < len(grid)]
+    options = {"reduction": 0.3, "patience": max(3, round(0.05 * base.epochs)), "spike": None}
+    losses = [
+        [
+            Training(task, base.replace(lr=one, schedule="plateau", schedule_options=options, seed=seed))
+            .run()
+            .final_val_loss
+            for seed in seeds
+        ]
+        for one in tried
+    ]
+    return best_of(tried, losses)
+
+
+def fly(task: Task, base: Recipe, seed: int, policy: Policy | None) -> dict[str, Any]:
+    watched = autopilot(
+        task, optimizer=base.optimizer, epochs=base.epochs, batch_size=base.batch_size, seed=seed, validations=1,
+        policy=policy, **base.options,
+    )  # fmt: skip
+    run = watched.run
+    return {
+        "loss": run.final_val_loss,
+        "lr": run.recipe.lr if run.recipe else None,
+        "spent": sum(one.cost for one in watched.probes) / run.steps,
+    }
+
+
+def finite_mean(values: Sequence[float]) -> float:
+    return float(np.mean(values)) if np.isfinite(values).all() else math.inf
+
+
+def plain(value: float) -> float | str:
+    return float(value) if math.isfinite(value) else "diverged"
+
+
+def summary(cases: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Median and mean over the cases of the mean share lost over seeds, and its interval over tasks by bootstrap."""
+    rng = np.random.default_rng(0)
+    out: dict[str, Any] = {}
+    tasks = sorted({case["task"] for case in cases})
+    for name in METHODS:
+        by_task = {
+            task: [mean_share(case["share_lost"][name]) for case in cases if case["task"] == task] for task in tasks
+        }
+        values = [value for row in by_task.values() for value in row]
+        draws = [
+            float(np.median([value for task in rng.choice(tasks, len(tasks)) for value in by_task[task]]))
+            for _ in range(2000)
+        ]
+        low, high = np.quantile(draws, [0.025, 0.975])
+        out[name] = {
+            "median": float(np.median(values)), "low": float(low), "high": float(high), "worst": float(np.max(values)),
+            "within_0.02": float(np.mean(np.array(values) <= 0.02)), "cases": len(values),
+        }  # fmt: skip
+    return out
+
+
+def mean_share(values: Sequence[float | str]) -> float:
+    return float(np.mean([1.0 if isinstance(value, str) else min(value, 1.0) for value in values]))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--tasks", nargs="*", default=list(TASKS))
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=2000)
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    cases: list[dict[str, Any]] = []
+    for name in given.tasks:
+        for optimizer in OPTIMIZERS:
+            one = measure(name, TASKS[name], optimizer, given.steps, range(given.seeds))
+            cases.append(one)
+            shares = ", ".join(f"{method} {mean_share(one['share_lost'][method]):.3f}" for method in METHODS)
+            print(f"{name} {optimizer} ({one['seconds']:.0f} s): share of the improvement lost: {shares}", flush=True)
+            if given.json:
+                origin = Provenance.here()
+                record = {
+                    "date": origin.date, "machine": origin.machine, "versions": origin.versions, "steps": given.steps,
+                    "budget": 0.05, "summary": summary(cases), "cases": cases,
+                }  # fmt: skip
+                given.json.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    for method, found in summary(cases).items():
+        print(
+            f"{method}: median {found['median']:.4f} [{found['low']:.4f}, {found['high']:.4f}], worst "
+            f"{found['worst']:.3f}, at most 0.02 lost in {100 * found['within_0.02']:.0f}% of {found['cases']} cases"
+        )
+
+
+if __name__ == "__main__":
+    main()
