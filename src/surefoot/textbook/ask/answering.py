@@ -20,12 +20,10 @@ from surefoot.textbook.measured import RECORD
 
 __all__ = ["FITS", "SHOWN", "answer_question", "fitting", "said"]
 
-FITS = 0.25
+FITS = 0.2
 """Least fit of an answer. `benchmarks/ask.py design` weighs it on questions that are not reported on."""
 SHOWN = 3
 """Claims that an answer names, best first."""
-BEHIND = 0.6
-"""Share of the best claim's fit that another needs to be named with it."""
 LONGEST = 10_000
 """Characters of a question beyond which it is refused unread."""
 
@@ -54,14 +52,13 @@ def answer_question(question: str, *, record: str | os.PathLike[str] | None = No
 
 
 def fitting(question: str) -> list[Match]:
-    """The claims that fit a question, best first; none where it is not about the field, or about nothing measured."""
+    """The claims nearest to a question, best first; none where the best does not fit, or it is about another field."""
     index = the_index()
     if not index.of_the_field(question):
         return []
-    known = index.known(question)
     ranked = [one for one in index.rank(question) if one.claim in all_claims()]
     # Words that no claim knows make it likelier that the question is about something else.
-    return [one for one in ranked if one.score * (1 + known) / 2 >= FITS]
+    return ranked if ranked and ranked[0].score * (1 + index.known(question)) / 2 >= FITS else []
 
 
 def _answered(question: str, claims: list[Claim], results: Mapping[str, ClaimResult]) -> Answer:
