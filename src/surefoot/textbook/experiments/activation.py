@@ -30,7 +30,7 @@ def run(size: Size, seeds: Sequence[int]) -> Outcome:
     """Train every activation at depth 1 and 3 at every rate."""
     full = size == "full"
     lrs = decade_steps(0.01, 3.16, 2) if full else (0.03, 0.1, 0.3)
-    steps = 900 if full else 300
+    steps = 900 if full else 150
     digits = find_entry("digits").make()
     found: list[Measurement] = []
     curves: dict[str, Floats] = {}

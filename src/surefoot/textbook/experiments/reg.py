@@ -32,10 +32,10 @@ LRS = {"sgd": (0.03, 0.1, 0.3, 1.0), "adamw": (0.001, 0.003, 0.01, 0.03)}
 def run(size: Size, seeds: Sequence[int]) -> Outcome:
     """Train with and without, then every rate with every weight decay."""
     full = size == "full"
-    epochs = 60 if full else 20
+    epochs = 60 if full else 12
     found, panel = _holding_back(epochs, seeds)
-    found += _dropout(40 if full else 10, seeds[: 6 if full else 2])
-    found += _with_rate(20 if full else 8, seeds[: 4 if full else 2])
+    found += _dropout(40 if full else 4, seeds[: 6 if full else 2])
+    found += _with_rate(20 if full else 3, seeds[: 4 if full else 2])
     return Outcome(
         "reg",
         measurements=tuple(found),

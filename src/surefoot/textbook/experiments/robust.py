@@ -21,7 +21,7 @@ from surefoot.textbook.lab.training import follow, measure, with_seeds
 from surefoot.textbook.measuring import mean_of
 
 SEEDS = {"quick": 2, "full": 8}
-LRS = (0.05, 0.15, 0.5, 1.5)
+LRS = (0.02, 0.06, 0.2, 0.6)
 LEVEL = 0.1
 
 

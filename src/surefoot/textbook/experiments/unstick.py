@@ -1,7 +1,7 @@
 """`unstick`: XOR nets that are stuck, given the same extra updates under one remedy each.
 
 A net is stuck when some example is still on the wrong side of one half after the training; it is freed when a remedy
-brings all four to the right side. The remedies: going on as before, ten times the rate, fresh weights, weight decay, and
+brings all four to the right side. The remedies: going on, ten times the rate, fresh weights, weight decay, and
 weight decay at ten times the rate. Decay stops halfway, so that it does not hold the outputs together to the end.
 """
 
@@ -19,7 +19,7 @@ from surefoot.textbook.experiments.trials import Floats
 from surefoot.textbook.lab.xor import TARGETS, Nets, gradients, normal_nets, outputs, train
 from surefoot.textbook.measuring import mean_of, share_of
 
-SEEDS = {"quick": 60, "full": 600}
+SEEDS = {"quick": 60, "full": 3000}
 LR, DECAY = 1.0, 0.003
 
 
