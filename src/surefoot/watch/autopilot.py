@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from typing import Any
 
@@ -12,7 +13,7 @@ from surefoot.engines.batches import steps_of
 from surefoot.engines.optimizers import name_of
 from surefoot.engines.serial import validate_model
 from surefoot.engines.single import Single
-from surefoot.errors import RecipeError
+from surefoot.errors import OutputError, RecipeError
 from surefoot.records import Inspection, Provenance, Recipe, Run, Watched, float_series, int_series
 from surefoot.tasks.borrowing import borrowed_rng
 from surefoot.tasks.task import Task
@@ -35,6 +36,7 @@ def autopilot(
     clip: float | None = None,
     seed: int = 0,
     validations: int = 10,
+    save: str | os.PathLike[str] | None = None,
     policy: Policy | None = None,
     **options: Any,
 ) -> Watched:
@@ -50,6 +52,7 @@ def autopilot(
         clip: largest gradient norm.
         seed: of every random choice.
         validations: how often the training is validated, evenly spread, besides before the first update; from 1.
+        save: file for the weights of the lowest validation loss, in the safetensors format; None writes none.
         policy: how the budget is spent; see `Policy`.
         options: of the optimizer, such as ``momentum=0.9``.
 
@@ -59,6 +62,7 @@ def autopilot(
 
     Raises:
         InputError: an argument that cannot be used.
+        OutputError: `save` cannot be written.
     """
     name = name_of(optimizer)
     center = _CENTERS.get(name, 0.003) if lr is None else lr
@@ -72,6 +76,7 @@ def autopilot(
     steps, per_epoch = steps_of(recipe, task.train.size)
     points = {round(steps * (at + 1) / validations) for at in range(validations)}
     losses: list[float] = []
+    lowest, best = math.inf, dict[str, torch.Tensor]()
     rates: list[float] = []
     vals: list[tuple[int, float, dict[str, float]]] = []
     with borrowed_rng(seed):
@@ -93,6 +98,8 @@ def autopilot(
             pilot.step(losses[-1])
             if step + 1 in points:
                 vals.append((step + 1, *_validated(task, single)))
+                if vals[-1][1] < lowest or not vals[1:-1]:
+                    lowest, best = vals[-1][1], single.weights() if save is not None else {}
     diverged = not math.isfinite(vals[-1][1])
     spent = f"probes made {pilot.spent} updates of copies besides, {100 * pilot.spent / steps:.3g}% of the training's"
     origin = Provenance.here(seeds={"seed": seed}, device=str(task.device))
@@ -104,9 +111,20 @@ def autopilot(
         steps_per_epoch=per_epoch, fate="diverged" if diverged else "finished", source="watch", task=task.name,
         seconds=time.perf_counter() - started, provenance=origin, notes=(spent,),
     )  # fmt: skip
+    if save is not None:
+        _write(best, save)
     return Watched(
         run=run, inspection=Inspection(task=task.name), actions=tuple(pilot.actions), probes=tuple(pilot.probes)
     )
+
+
+def _write(weights: dict[str, torch.Tensor], path: str | os.PathLike[str]) -> None:
+    from safetensors.torch import save_file
+
+    try:
+        save_file({name: one.contiguous() for name, one in weights.items()}, str(path))
+    except OSError as error:
+        raise OutputError(f"`save` is {str(path)!r}, which cannot be written: {error}; name another place") from None
 
 
 def _validated(task: Task, single: Single) -> tuple[float, dict[str, float]]:

@@ -78,7 +78,7 @@ class Keeper:
         if len(before) < 4 or len(since) < 4 or not np.isfinite(since).all():
             return False
         error = float(before.std(ddof=1)) * (len(since) ** -0.5 + len(before) ** -0.5)
-        return float(since.mean()) <= float(before.mean()) + 3 * error
+        return bool(float(since.mean()) <= float(before.mean()) + 3 * error)
 
     def promote(self) -> None:
         """Call the newest copy good."""
