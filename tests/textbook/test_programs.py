@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
+from surefoot.maths.bowl import exact_path
 from surefoot.tasks.data.surfaces import quadratic
 from surefoot.textbook.lab import LabResult, Setting, find_program
-from surefoot.textbook.lab.bowl import exact_path
 from surefoot.textbook.lab.cnn_facts import Local, layer_shapes, multiplications
 from surefoot.textbook.lab.epochs import History
 from surefoot.textbook.lab.gradient_noise import floor, single_gradients
@@ -90,7 +90,7 @@ def test_the_bowl_is_descended_as_theory_says(results):
     facts = results["bowl"].facts
     assert facts["largest_error_to_theory"] < 1e-5
     assert facts["growth_per_step_too_large"] == pytest.approx(facts["growth_per_step_exact"], rel=1e-5)
-    path = exact_path(0.1, "constant", 3)
+    path = exact_path((0.9, 1.8), (10, 1), [0.1] * 3)
     assert path[:, 0] == pytest.approx([0.9, 0, 0, 0], abs=1e-15)  # rate 1 / 10 jumps to the floor of the steep side
     assert path[:, 1] == pytest.approx([1.8 * 0.9**t for t in range(4)])
 

@@ -8,7 +8,7 @@ from rich.console import Console
 from surefoot.cli.console import result_console
 from surefoot.cli.output import Output
 from surefoot.cli.saved import load_record
-from surefoot.records import Curvature, Found, Record, Run, Sweep
+from surefoot.records import Curvature, Found, Landscape, Record, Run, Sweep
 from surefoot.records.claim import TextbookRecord
 from surefoot.report.schedule_preview import SchedulePreview
 from surefoot.textbook.lab.record import LabResult
@@ -23,13 +23,13 @@ __all__ = ["report"]
 def report(file: str, out: str | None, quiet: bool) -> None:
     """Draw the page and the pictures of the record in FILE, which another command wrote with --json or --out.
 
-    Found, run, sweep, curvature, lab, schedule and textbook records can be drawn.
+    Found, run, sweep, curvature, landscape, lab, schedule and textbook records can be drawn.
     """
     from pathlib import Path
 
     from surefoot.report.files import files_of
 
-    record = load_record(file, Found, Run, Sweep, LabResult, SchedulePreview, Curvature, TextbookRecord)
+    record = load_record(file, Found, Run, Sweep, LabResult, SchedulePreview, Curvature, Landscape, TextbookRecord)
     drawn = {name: writer for name, writer in files_of(record).items() if not name.endswith(".json")}
     output = Output(None, out if out is not None else str(Path(file).parent), list(drawn))
     written = output.write(record, drawn)
@@ -52,6 +52,10 @@ def _show(record: Record, console: Console) -> None:
         from surefoot.cli.curvature import show_curvature
 
         show_curvature(record, console)
+    elif isinstance(record, Landscape):
+        from surefoot.cli.landscape import show_landscape
+
+        show_landscape(record, console)
     elif isinstance(record, SchedulePreview):
         from surefoot.cli.schedule import show_schedule
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from surefoot.errors import RecordError
-from surefoot.records import Curvature, Found, Record, Run, Sweep
+from surefoot.records import Curvature, Found, Landscape, Record, Run, Sweep
 from surefoot.records.claim import TextbookRecord
 from surefoot.report.schedule_preview import SchedulePreview
 from surefoot.textbook.lab.record import LabResult
@@ -46,6 +46,10 @@ def files_of(record: Record) -> dict[str, Writer]:
         from surefoot.report.curvature_page import curvature_files
 
         return curvature_files(record)
+    if isinstance(record, Landscape):
+        from surefoot.report.landscape_files import landscape_files
+
+        return landscape_files(record)
     if not isinstance(record, Found | Run | Sweep):
         raise RecordError(f"a {record.kind} record has no page; give a found, run, sweep, lab or schedule record")
     pictures = {

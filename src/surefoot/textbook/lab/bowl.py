@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from surefoot.engines.engine import Validation
+from surefoot.maths.bowl import exact_path, flip_steps
 from surefoot.records import Provenance, Recipe, float_series
 from surefoot.schedules import make
 from surefoot.tasks.data.surfaces import mean_height, quadratic
@@ -20,7 +21,7 @@ from surefoot.textbook.lab.record import Curve, Grid, LabResult, LabTable, Panel
 from surefoot.textbook.lab.training import follow
 from surefoot.textbook.lab.verdicts import Verdicts
 
-__all__ = ["exact_path", "run"]
+__all__ = ["run"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -54,7 +55,7 @@ def run(setting: Setting, *, steps: int = STEPS) -> LabResult:
 
         follow(task, [recipe], range(steps + 1), observe)
         walked[name] = np.array(points)
-    exact = {name: exact_path(lr, schedule, steps) for name, (lr, schedule) in PATHS.items()}
+    exact = {name: _exact(lr, schedule, steps) for name, (lr, schedule) in PATHS.items()}
     error = max(float(np.abs(walked[name] - exact[name][: len(walked[name])]).max()) / max(START) for name in PATHS)
     heights = {name: _height(path) for name, path in walked.items()}
     small, large, decaying, too_large, _ = (walked[name] for name in PATHS)
@@ -187,12 +188,10 @@ def run(setting: Setting, *, steps: int = STEPS) -> LabResult:
     )
 
 
-def exact_path(lr: float, schedule: str, steps: int) -> Floats:
+def _exact(lr: float, schedule: str, steps: int) -> Floats:
     """Points of the exact descent, [steps + 1, 2]."""
     rates = make(schedule, lr, steps)
-    factors = np.array([[1 - rates(t) * one for one in EIGENVALUES] for t in range(steps)])
-    grown = np.vstack([np.ones(2), np.cumprod(factors, axis=0)])
-    return np.asarray(np.array(START) * grown)
+    return exact_path(START, EIGENVALUES, [rates(step) for step in range(steps)])
 
 
 def _height(points: Floats) -> Floats:
@@ -200,7 +199,7 @@ def _height(points: Floats) -> Floats:
 
 
 def _crossings(coordinate: Floats) -> int:
-    return int(np.sum(np.sign(coordinate[1:]) * np.sign(coordinate[:-1]) < 0))
+    return len(flip_steps(coordinate))
 
 
 def _measured_limit(steps: int) -> float:
