@@ -25,10 +25,7 @@ CLAIMS = (
         expected="supported",
         conditions="Five kinds of nets and the hand-written XOR program, against central differences in float64.",
         lesson="Its gradients agree with differences of the loss to rounding.",
-        sources=(
-            "Linnainmaa 1970",
-            "Rumelhart, Hinton & Williams 1986",
-        ),
+        sources=("Linnainmaa 1970", "Rumelhart, Hinton & Williams 1986"),
         places=(
             "001 L1412",
             "003 L224-230",
@@ -40,10 +37,7 @@ CLAIMS = (
             "001 Q12.4",
             "001 Q12.9",
         ),
-        related=(
-            "backprop-architecture-agnostic",
-            "xor-gradient-omits-factor",
-        ),
+        related=("backprop-architecture-agnostic", "xor-gradient-omits-factor"),
     ),
     Claim(
         "training-loop-four-steps",
@@ -92,13 +86,7 @@ CLAIMS = (
         conditions="A small network timed on the machine at hand.",
         lesson=("All gradients together cost a few forward passes, and more than half of the time of an update."),
         sources=("Griewank & Walther 2008: at most four to five forward passes",),
-        places=(
-            "003 L228",
-            "003 L229",
-            "001 Q12.4",
-            "001 Q12.5",
-            "001 Q12.9",
-        ),
+        places=("003 L228", "003 L229", "001 Q12.4", "001 Q12.5", "001 Q12.9"),
         related=("backprop-gradient-matches-numeric",),
     ),
     Claim(
@@ -117,10 +105,7 @@ CLAIMS = (
         conditions="One generic check on five architectures.",
         lesson="One procedure serves every differentiable graph.",
         sources=("Baydin et al. 2018: automatic differentiation",),
-        places=(
-            "003 L229-230",
-            "001 Q12.8",
-        ),
+        places=("003 L229-230", "001 Q12.8"),
         related=("backprop-gradient-matches-numeric",),
     ),
     Claim(

@@ -40,10 +40,7 @@ CLAIMS = (
             "001 Q40.7",
             "001 Q44.9",
         ),
-        shows=(
-            "accuracy lost by a linear grid",
-            "best accuracy of the dense sweep, digits",
-        ),
+        shows=("accuracy lost by a linear grid", "best accuracy of the dense sweep, digits"),
         contradicts=("schedules-find-best-lr",),
         related=("lr-range-test-finds-lr",),
     ),
@@ -64,10 +61,7 @@ CLAIMS = (
             "A range test gives the order of magnitude; how good the rate is depends on the task and on the "
             "rule that reads it."
         ),
-        sources=(
-            "Smith 2017: the range test",
-            "Howard & Gugger 2020: fastai's finder",
-        ),
+        sources=("Smith 2017: the range test", "Howard & Gugger 2020: fastai's finder"),
         places=("001 Q24.9",),
         shows=(
             "share of range tests within a decade of the best rate",
@@ -91,17 +85,8 @@ CLAIMS = (
         conditions="Digits MLP; the start rate is drawn blindly from 1e-4 to 10.",
         lesson="They change or scale a rate; the rate they begin with still has to be found by trying.",
         sources=("a schedule scales a rate that still has to be chosen (Bengio 2012)",),
-        places=(
-            "002 L52",
-            "001 Q9.8",
-            "001 Q16.8",
-            "001 Q24.9",
-            "001 Q40.7",
-        ),
-        shows=(
-            "accuracy lost by a blind start, constant",
-            "accuracy lost by a logarithmic grid",
-        ),
+        places=("002 L52", "001 Q9.8", "001 Q16.8", "001 Q24.9", "001 Q40.7"),
+        shows=("accuracy lost by a blind start, constant", "accuracy lost by a logarithmic grid"),
         contradicts=("search-finds-lr",),
         related=("adaptive-reduces-lr-tuning",),
     ),
@@ -124,14 +109,7 @@ CLAIMS = (
             "Goodfellow, Bengio & Courville 2016",
             "Greff et al. 2017: about two thirds of the variance of LSTMs",
         ),
-        places=(
-            "001 L1417",
-            "002 L54",
-            "001 Q9.10",
-            "001 Q22.1",
-            "001 Q31.6",
-            "001 Q40.6",
-        ),
+        places=("001 L1417", "002 L54", "001 Q9.10", "001 Q22.1", "001 Q31.6", "001 Q40.6"),
         shows=(
             "share of variance by the rate, wide range of rates",
             "share of variance by the batch, wide range of rates",
@@ -170,10 +148,7 @@ CLAIMS = (
             "decades the best rate moves with the model",
             "decades the best rate moves with the optimizer",
         ),
-        related=(
-            "optimizer-changes-lr-sensitivity",
-            "architecture-changes-best-lr",
-        ),
+        related=("optimizer-changes-lr-sensitivity", "architecture-changes-best-lr"),
     ),
     Claim(
         "choosing-lr-is-hard",
@@ -185,10 +160,7 @@ CLAIMS = (
             below("chance that a blind rate is good, depth 1", 0.5),
             below("decades of good rates, depth 1", 2.5),
         ),
-        families=(
-            "digits-sweep",
-            "digits-depth",
-        ),
+        families=("digits-sweep", "digits-depth"),
         expected="supported",
         conditions="Digits MLP with SGD; a blind rate is drawn from seven decades.",
         lesson="A blind guess over seven decades is mostly wrong, the more so the deeper the net.",
@@ -211,9 +183,6 @@ CLAIMS = (
             "chance that a blind rate is good, depth 4",
             "chance that a blind rate is good, depth 8",
         ),
-        related=(
-            "depth-and-complexity-narrow-lr-window",
-            "search-finds-lr",
-        ),
+        related=("depth-and-complexity-narrow-lr-window", "search-finds-lr"),
     ),
 )

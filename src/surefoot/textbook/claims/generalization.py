@@ -71,12 +71,7 @@ CLAIMS = (
             "Li, Wei & Ma 2019: the opposite in deep nets",
             "Barrett & Dherin 2021 and Smith et al. 2021: implicit regularization grows with the rate",
         ),
-        places=(
-            "001 Q15.3",
-            "001 Q17.5",
-            "001 Q26.5",
-            "001 Q26.10",
-        ),
+        places=("001 Q15.3", "001 Q17.5", "001 Q26.5", "001 Q26.10"),
         shows=(
             "digits, 20% wrong labels: accuracy at rate 0.05 minus at 0.5, equal training loss",
             "digits, 20% wrong labels: accuracy at rate 0.05 minus at 0.5, equal epochs",
@@ -106,10 +101,7 @@ CLAIMS = (
             "001 Q33.6",
             "001 Q34.8",
         ),
-        shows=(
-            "digits: best rate by accuracy",
-            "digits: best rate by training loss",
-        ),
+        shows=("digits: best rate by accuracy", "digits: best rate by training loss"),
         related=("choosing-lr-is-hard",),
     ),
     Claim(
@@ -132,10 +124,7 @@ CLAIMS = (
             "not the rate."
         ),
         sources=("Huber 1964: a robust loss, not a small rate, shields the result",),
-        places=(
-            "001 Q14.6",
-            "001 Q33.4",
-        ),
+        places=("001 Q14.6", "001 Q33.4"),
         shows=(
             "error on clean data, Huber's loss over squared error",
             "log10 of the error on clean data, large over small rate, single examples",
@@ -159,10 +148,7 @@ CLAIMS = (
                 when="wrong labels, each rate stopped at its best",
             ),
         ),
-        families=(
-            "noisy-quad",
-            "digits-noise",
-        ),
+        families=("noisy-quad", "digits-noise"),
         expected="depends",
         conditions="A bowl with noisy gradients; digits with every fifth label wrong.",
         lesson="Noise in gradients is passed on in proportion to the rate; wrong labels are another matter.",
@@ -170,17 +156,9 @@ CLAIMS = (
             "Bottou, Curtis & Nocedal 2018: noise floor in proportion to the rate",
             "Li, Wei & Ma 2019: large first rates memorise less",
         ),
-        places=(
-            "001 Q15.4",
-            "001 Q18.7",
-            "001 Q22.9",
-            "001 Q41.10",
-        ),
+        places=("001 Q15.4", "001 Q18.7", "001 Q22.9", "001 Q41.10"),
         shows=("digits, 20% wrong labels: accuracy at rate 0.05 minus at 0.5, equal rate × epochs",),
-        related=(
-            "large-lr-overfits",
-            "large-lr-outlier-sensitive",
-        ),
+        related=("large-lr-overfits", "large-lr-outlier-sensitive"),
     ),
     Claim(
         "lr-sets-tracking-of-drift",
@@ -196,11 +174,7 @@ CLAIMS = (
         conditions="A minimum that wanders or moves steadily, seen through noise.",
         lesson=("Lag falls as one over the rate and noise grows with it: in between lies the best rate for following."),
         sources=("Widrow & Stearns 1985: lag against misadjustment",),
-        places=(
-            "001 Q15.6",
-            "001 Q15.8",
-            "001 Q23.7",
-        ),
+        places=("001 Q15.6", "001 Q15.8", "001 Q23.7"),
         shows=(
             "drift: best rate for following a wandering minimum",
             "drift: updates to recover from a jump, rate 0.003 over rate 0.3",
@@ -221,14 +195,7 @@ CLAIMS = (
         conditions="Digits MLP at rates from 0.05 to 1.5, compared at the same training loss.",
         lesson="At equal training loss the rate hardly changes how a model bears disturbed inputs.",
         sources=("little direct literature; flat minima and robustness are linked loosely",),
-        places=(
-            "001 Q15.10",
-            "001 Q17.8",
-            "001 Q24.6",
-            "001 Q28.5",
-            "001 Q37.10",
-            "001 Q44.8",
-        ),
+        places=("001 Q15.10", "001 Q17.8", "001 Q24.6", "001 Q28.5", "001 Q37.10", "001 Q44.8"),
         shows=("accuracy per decade of the rate, undisturbed digits",),
         related=("small-lr-generalizes-better",),
     ),

@@ -26,11 +26,7 @@ CLAIMS = (
         conditions="The course's CNN on an excerpt of MNIST.",
         lesson="The first epochs bring the most.",
         sources=("uncontested",),
-        places=(
-            "003 L81-87",
-            "003 L104-105",
-            "003 L271-274",
-        ),
+        places=("003 L81-87", "003 L104-105", "003 L271-274"),
         shows=("validation accuracy of the CNN after 50 epochs",),
         related=("fifty-epochs-excessive",),
     ),
@@ -60,10 +56,7 @@ CLAIMS = (
             "validation accuracy at the end does not."
         ),
         sources=("LeCun et al. 1998: 12% errors of a linear classifier, about 1% of small CNNs",),
-        places=(
-            "003 L87",
-            "003 L96-102",
-        ),
+        places=("003 L87", "003 L96-102"),
         printed=(
             Printed("training loss after 3 epochs", 0.35, "training loss of the CNN after 3 epochs", "003 L96-102"),
             Printed(
@@ -119,10 +112,7 @@ CLAIMS = (
         conditions="The program as printed on the first 4,000 images of MNIST.",
         lesson="It differs from the measurement, and from the course's other table at 30 epochs.",
         sources=("LeCun et al. 1998",),
-        places=(
-            "003 L111-114",
-            "003 L129-135",
-        ),
+        places=("003 L111-114", "003 L129-135"),
         printed=(
             Printed("training loss after 10 epochs", 0.15, "training loss of the CNN after 10 epochs", "003 L129-135"),
             Printed(
@@ -180,19 +170,9 @@ CLAIMS = (
         conditions="The course's CNN on an excerpt of MNIST, 50 epochs.",
         lesson="Most of them are wasted; they do not cost accuracy.",
         sources=("wasteful rather than harmful on clean images (Hoffer, Hubara & Soudry 2017)",),
-        places=(
-            "003 L108",
-            "003 L137",
-            "003 L139-221",
-        ),
-        shows=(
-            "epoch of the lowest validation loss of the CNN",
-            "validation loss of the CNN, last over lowest",
-        ),
-        related=(
-            "early-stopping-saves-and-protects",
-            "regularization-delays-overfitting",
-        ),
+        places=("003 L108", "003 L137", "003 L139-221"),
+        shows=("epoch of the lowest validation loss of the CNN", "validation loss of the CNN, last over lowest"),
+        related=("early-stopping-saves-and-protects", "regularization-delays-overfitting"),
     ),
     Claim(
         "updates-shrink-over-epochs",
@@ -207,10 +187,7 @@ CLAIMS = (
         conditions="Norm of the change of the weights in each of 50 epochs.",
         lesson="Where the examples can be fitted, gradients die out and the updates with them.",
         sources=("Bottou, Curtis & Nocedal 2018: with noise left the steps do not vanish",),
-        places=(
-            "003 L69-71",
-            "003 L91-94",
-        ),
+        places=("003 L69-71", "003 L91-94"),
         shows=(
             "share of epochs whose weight change is smaller than before, convolution",
             "share of epochs whose weight change is smaller than before, fully connected layer",
@@ -231,12 +208,7 @@ CLAIMS = (
         conditions="Random scores in float64; digits MLP with and without.",
         lesson="It is redundant, no error; softmax in its place would be one.",
         sources=("log-softmax of log-softmax is log-softmax",),
-        places=(
-            "003 L41",
-            "003 L53",
-            "003 L158",
-            "003 L174",
-        ),
+        places=("003 L41", "003 L53", "003 L158", "003 L174"),
         shows=(
             "lowest cross-entropy that softmax before it allows, 10 classes",
             "accuracy with softmax into the cross-entropy",
@@ -261,17 +233,11 @@ CLAIMS = (
         conditions="Counted on the course's network.",
         lesson="Nearly all of its 67,710 parameters sit in the last layer.",
         sources=("arithmetic: side minus kernel plus one",),
-        places=(
-            "003 L6-11",
-            "003 L31-41",
-        ),
+        places=("003 L6-11", "003 L31-41"),
         printed=(
             Printed("side of the inspected filter", 5.0, "side of the printed slice [:5, :5] of a filter", "003 L70"),
         ),
-        shows=(
-            "parameters of the course's CNN",
-            "share of its parameters in the fully connected layer",
-        ),
+        shows=("parameters of the course's CNN", "share of its parameters in the fully connected layer"),
         related=("conv-sharing-cuts-parameters",),
     ),
 )

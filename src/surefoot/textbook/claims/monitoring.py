@@ -30,21 +30,12 @@ CLAIMS = (
             "Godbole et al. 2023, tuning playbook",
             "Cohen et al. 2021: healthy training at the edge of stability also goes up and down",
         ),
-        places=(
-            "004 L22",
-            "001 Q25.10",
-            "001 Q27.10",
-            "001 Q43.5",
-            "001 Q43.9",
-        ),
+        places=("004 L22", "001 Q25.10", "001 Q27.10", "001 Q43.5", "001 Q43.9"),
         shows=(
             "area under the curve of growth of the gradient, for a rate that is too large",
             "share of good rates that raise the alarm",
         ),
-        related=(
-            "flat-curve-signals-stuck",
-            "monitoring-guides-lr-changes",
-        ),
+        related=("flat-curve-signals-stuck", "monitoring-guides-lr-changes"),
     ),
     Claim(
         "flat-curve-signals-stuck",
@@ -58,15 +49,8 @@ CLAIMS = (
         expected="depends",
         conditions="Beginnings of trainings on four tasks; XOR from uniform weights at rate 0.1.",
         lesson="Flat means too small, stuck, converged or just not yet: look longer, or probe another rate.",
-        sources=(
-            "Saad & Solla 1995: plateaus that end",
-            "Fukumizu & Amari 2000",
-        ),
-        places=(
-            "001 Q29.1",
-            "001 Q29.3",
-            "001 Q29.9",
-        ),
+        sources=("Saad & Solla 1995: plateaus that end", "Fukumizu & Amari 2000"),
+        places=("001 Q29.1", "001 Q29.3", "001 Q29.9"),
         shows=(
             "share of XOR runs that are flat from update 100 to 1000",
             "share of flat XOR runs that are solved later",
@@ -120,9 +104,11 @@ CLAIMS = (
             "accuracy the reduced rate gains over a fixed one, start 10 times too large",
             "accuracy the watched rate still lacks, start 100 times too small",
         ),
-        related=(
-            "erratic-loss-signals-large-lr",
-            "early-stopping-saves-and-protects",
+        related=("erratic-loss-signals-large-lr", "early-stopping-saves-and-protects"),
+        explanation=(
+            "A rate a hundred times too small is noticed and mended. At ten times the good rate the ReLU "
+            "units of this net die in the first updates, before there is anything to watch: lowering the "
+            "rate afterwards frees nothing. Watching helps where the start has not broken the net."
         ),
     ),
     Claim(
@@ -138,10 +124,7 @@ CLAIMS = (
                 when="accuracy, wrong labels",
             ),
         ),
-        families=(
-            "early-stop",
-            "mnist-cnn",
-        ),
+        families=("early-stop", "mnist-cnn"),
         expected="depends",
         conditions=(
             "The course's CNN on an excerpt of MNIST; digits with every fifth label wrong. Test examples "
@@ -153,21 +136,12 @@ CLAIMS = (
             "Li, Soltanolkotabi & Oymak 2020: wrong labels",
             "Nakkiran et al. 2020: stopping can come too early",
         ),
-        places=(
-            "002 L52",
-            "003 L106",
-            "003 L121-123",
-            "003 L137",
-            "001 Q28.10",
-        ),
+        places=("002 L52", "003 L106", "003 L121-123", "003 L137", "001 Q28.10"),
         shows=(
             "share of epochs that stopping saves, patience 10, clean images",
             "test accuracy that stopping gains, patience 10, digits with 20% wrong labels",
         ),
-        related=(
-            "validation-loss-rise-means-overfitting",
-            "fifty-epochs-excessive",
-        ),
+        related=("validation-loss-rise-means-overfitting", "fifty-epochs-excessive"),
     ),
     Claim(
         "regularization-delays-overfitting",
@@ -190,18 +164,18 @@ CLAIMS = (
             "Srivastava et al. 2014: dropout",
             "Shorten & Khoshgoftaar 2019: augmentation",
         ),
-        places=(
-            "003 L106",
-            "003 L125-127",
-        ),
+        places=("003 L106", "003 L125-127"),
         shows=(
             "final validation loss that dropout takes away",
             "final validation loss that weight decay takes away",
             "final validation loss that shifted examples takes away",
         ),
-        related=(
-            "dropout-reduces-overfitting",
-            "fifty-epochs-excessive",
+        related=("dropout-reduces-overfitting", "fifty-epochs-excessive"),
+        explanation=(
+            "On 150 digits at an effective rate of 1 (0.1 with momentum 0.9) dropout and one-pixel shifts "
+            "make the validation loss itself noisy and high, so what they take away of its rise does not "
+            "show; a shift by one of eight pixels also cuts off parts of the digits. Weight decay holds the "
+            "loss down."
         ),
     ),
     Claim(
@@ -226,10 +200,7 @@ CLAIMS = (
         sources=(
             ("regularization limits what is fitted; it rarely helps fitting (Goodfellow, Bengio & Courville 2016)"),
         ),
-        places=(
-            "001 Q28.7",
-            "001 Q29.7",
-        ),
+        places=("001 Q28.7", "001 Q29.7"),
         shows=(
             "share of stuck XOR nets freed by weight decay",
             "share of stuck XOR nets freed by ten times the rate",
@@ -252,11 +223,13 @@ CLAIMS = (
         lesson="A fresh start frees most stuck nets; the other remedies are far from sure.",
         sources=("restarts: with a chance p each, one over p tries are needed on average",),
         places=("001 Q29.7",),
-        shows=(
-            "share of XOR nets that are stuck",
-            "share of stuck XOR nets freed by going on",
-        ),
+        shows=("share of XOR nets that are stuck", "share of stuck XOR nets freed by going on"),
         related=("regularization-prevents-premature-convergence",),
+        explanation=(
+            "Of the three remedies only fresh weights free most of the stuck XOR nets. Ten times the rate "
+            "and weight decay free hardly more than going on does: saturated sigmoids pass too little "
+            "gradient for either."
+        ),
     ),
     Claim(
         "validation-loss-rise-means-overfitting",
@@ -280,10 +253,7 @@ CLAIMS = (
                 when="digits with 20% wrong labels",
             ),
         ),
-        families=(
-            "early-stop",
-            "mnist-cnn",
-        ),
+        families=("early-stop", "mnist-cnn"),
         expected="depends",
         conditions="The course's CNN on an excerpt of MNIST; digits with every fifth label wrong.",
         lesson="A rising validation loss says over-confident; only the validation accuracy says worse.",
@@ -292,20 +262,12 @@ CLAIMS = (
             "Soudry et al. 2018: margins grow while the validation loss rises",
             "Nakkiran et al. 2020: double descent",
         ),
-        places=(
-            "003 L88-90",
-            "003 L109-114",
-            "003 L458",
-            "003 L660",
-        ),
+        places=("003 L88-90", "003 L109-114", "003 L458", "003 L660"),
         shows=(
             "epochs between lowest validation loss and highest accuracy, clean images",
             "epochs between lowest validation loss and highest accuracy, digits with 20% wrong labels",
         ),
-        related=(
-            "validation-accuracy-drops-when-overfitting",
-            "early-stopping-saves-and-protects",
-        ),
+        related=("validation-accuracy-drops-when-overfitting", "early-stopping-saves-and-protects"),
     ),
     Claim(
         "validation-accuracy-drops-when-overfitting",
@@ -322,26 +284,15 @@ CLAIMS = (
                 when="digits with 20% wrong labels",
             ),
         ),
-        families=(
-            "mnist-cnn",
-            "early-stop",
-        ),
+        families=("mnist-cnn", "early-stop"),
         expected="depends",
         conditions=(
             "50 epochs of the CNN; digits with every fifth label wrong. Two points are more than the noise "
             "of the validation set."
         ),
         lesson="On clean images the accuracy levels off and stays; with wrong labels it does fall.",
-        sources=(
-            "Zhang et al. 2017: wrong labels are learnt by heart",
-            "Hoffer, Hubara & Soudry 2017",
-        ),
-        places=(
-            "003 L90",
-            "003 L102",
-            "003 L116-119",
-            "003 L135",
-        ),
+        sources=("Zhang et al. 2017: wrong labels are learnt by heart", "Hoffer, Hubara & Soudry 2017"),
+        places=("003 L90", "003 L102", "003 L116-119", "003 L135"),
         printed=(
             Printed(
                 "validation accuracy after 30 epochs, one table",
@@ -356,10 +307,7 @@ CLAIMS = (
                 "003 L135",
             ),
         ),
-        related=(
-            "validation-loss-rise-means-overfitting",
-            "mnist-table-3-10-30",
-        ),
+        related=("validation-loss-rise-means-overfitting", "mnist-table-3-10-30"),
     ),
     Claim(
         "plateau-means-converged",
@@ -372,18 +320,9 @@ CLAIMS = (
         expected="contradicted",
         conditions="The course's own XOR program, continued from 5,000 to 20,000 updates.",
         lesson=("A curve that looks flat may still be falling by large factors: look at it on a logarithmic axis."),
-        sources=(
-            "Saad & Solla 1995",
-            "Fukumizu & Amari 2000: plateaus before a drop",
-        ),
-        places=(
-            "003 L451",
-            "003 L456",
-        ),
-        shows=(
-            "XOR, uniform weights: loss after 5000 updates",
-            "XOR, uniform weights: loss after 20000 updates",
-        ),
+        sources=("Saad & Solla 1995", "Fukumizu & Amari 2000: plateaus before a drop"),
+        places=("003 L451", "003 L456"),
+        shows=("XOR, uniform weights: loss after 5000 updates", "XOR, uniform weights: loss after 20000 updates"),
         contradicts=("flat-curve-signals-stuck",),
         related=("xor-loss-curve-three-phases",),
     ),

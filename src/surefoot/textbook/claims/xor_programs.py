@@ -29,14 +29,8 @@ CLAIMS = (
         expected="contradicted",
         conditions="The program as printed, seed 42.",
         lesson="The printed seed is not solved at rate 0.1, neither in 5,000 updates nor in 40,000.",
-        sources=(
-            "Hamey 1998",
-            "Sprinkhuizen-Kuyper & Boers 1999: the error surface of XOR",
-        ),
-        places=(
-            "003 L276-346",
-            "003 L363-371",
-        ),
+        sources=("Hamey 1998", "Sprinkhuizen-Kuyper & Boers 1999: the error surface of XOR"),
+        places=("003 L276-346", "003 L363-371"),
         printed=(
             Printed(
                 "loss after 0 updates", 0.25, "XOR, printed seed: loss after 0 updates at rate 0.1", "003 L363-371"
@@ -79,10 +73,7 @@ CLAIMS = (
             ),
         ),
         shows=("XOR, printed seed: loss after 40000 updates",),
-        related=(
-            "xor-lr-01-sweet-spot",
-            "xor-loss-curve-three-phases",
-        ),
+        related=("xor-lr-01-sweet-spot", "xor-loss-curve-three-phases"),
     ),
     Claim(
         "xor-gradient-omits-factor",
@@ -100,11 +91,7 @@ CLAIMS = (
             "Without 2/N the update is N/2 times the gradient, so the real rate grows with the number of examples."
         ),
         sources=("calculus: the derivative of a mean of N squares carries 2/N",),
-        places=(
-            "003 L317-322",
-            "003 L495-496",
-            "003 L422-423",
-        ),
+        places=("003 L317-322", "003 L495-496", "003 L422-423"),
         printed=(
             Printed(
                 "update over gradient, as the formula has it",
@@ -134,11 +121,7 @@ CLAIMS = (
             "One name, two arguments: copied into the wrong program the short form no longer follows the gradient."
         ),
         sources=("calculus",),
-        places=(
-            "003 L303-304",
-            "003 L382-383",
-            "003 L473",
-        ),
+        places=("003 L303-304", "003 L382-383", "003 L473"),
         related=("backprop-gradient-matches-numeric",),
     ),
     Claim(
@@ -178,10 +161,7 @@ CLAIMS = (
         sources=("rate times updates sets how far one gets",),
         places=("003 L460-532",),
         shows=("XOR: median loss after 2000 updates at rate 0.01",),
-        related=(
-            "xor-lr-01-sweet-spot",
-            "xor-lr-1-oscillates",
-        ),
+        related=("xor-lr-01-sweet-spot", "xor-lr-1-oscillates"),
     ),
     Claim(
         "xor-lr-01-sweet-spot",
@@ -202,10 +182,7 @@ CLAIMS = (
             "XOR: rate that solves most seeds",
             "XOR: median loss after 2000 updates at rate 0.1",
         ),
-        related=(
-            "xor-lr-1-oscillates",
-            "lr-range-zero-to-one",
-        ),
+        related=("xor-lr-1-oscillates", "lr-range-zero-to-one"),
     ),
     Claim(
         "xor-lr-1-oscillates",
@@ -241,20 +218,14 @@ CLAIMS = (
         conditions="XOR 2-4-1 in torch, 1,000 epochs; the course's program sets no seed.",
         lesson="It is the rate more than the optimizer: SGD stands still at 0.1 and solves XOR at 10.",
         sources=("Kingma & Ba 2015: Adam undoes the small size of gradients",),
-        places=(
-            "003 L559-641",
-            "003 L645-646",
-        ),
+        places=("003 L559-641", "003 L645-646"),
         shows=(
             "share of solved XOR nets, SGD at 0.1",
             "share of solved XOR nets, SGD at 10",
             "share of solved XOR nets, Adam at 0.1",
             "share of the first XOR loss that is left, SGD at 0.1",
         ),
-        related=(
-            "xor-adam-01-vs-001",
-            "adaptive-converges-faster",
-        ),
+        related=("xor-adam-01-vs-001", "adaptive-converges-faster"),
     ),
     Claim(
         "xor-adam-01-vs-001",
@@ -276,9 +247,6 @@ CLAIMS = (
             "rises of the XOR loss, Adam at 0.1",
             "rises of the XOR loss, Adam at 0.01",
         ),
-        related=(
-            "xor-sgd-slower-than-adam",
-            "adam-start-0p001-to-0p01",
-        ),
+        related=("xor-sgd-slower-than-adam", "adam-start-0p001-to-0p01"),
     ),
 )

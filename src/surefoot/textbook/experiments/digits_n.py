@@ -25,7 +25,7 @@ WITHIN = 0.02
 def run(size: Size, seeds: Sequence[int]) -> Outcome:
     """Train at every rate on every number of examples."""
     full = size == "full"
-    lrs = decade_steps(0.01, 31.6, 3) if full else (0.1, 1.0, 10.0)
+    lrs = decade_steps(0.01, 10, 3) if full else (0.1, 1.0, 10.0)
     digits = find_entry("digits").make()
     recipe = Recipe(batch_size=32, epochs=1)
     results: dict[int, Floats] = {}

@@ -23,7 +23,7 @@ from surefoot.textbook.experiments.trials import Floats, few, final_losses, tabl
 from surefoot.textbook.lab.training import Epoch, follow, measure, with_seeds
 from surefoot.textbook.measuring import exact, mean_of
 
-SEEDS = {"quick": 2, "full": 8}
+SEEDS = {"quick": 2, "full": 24}
 EXAMPLES = 150
 DECAYS = (0.0, 0.001, 0.003, 0.01, 0.03, 0.1)
 LRS = {"sgd": (0.03, 0.1, 0.3, 1.0), "adamw": (0.001, 0.003, 0.01, 0.03)}
