@@ -1,5 +1,7 @@
 """Every example log, made by the tool it is of, gives the numbers of the training that was logged."""
 
+import json
+
 import numpy as np
 import pytest
 from example_logs import EXAMPLES, epochs, files, training
@@ -97,7 +99,15 @@ def test_hugging_face_losses_are_means_and_the_rate_is_this_updates():
 
 def test_a_nan_that_hugging_face_hid_is_found():
     (one,) = read_logs(EXAMPLES / "huggingface_nan")
-    assert np.all(np.isfinite(one.run.loss))
+    stored = [
+        entry["loss"]
+        for entry in json.loads((EXAMPLES / "huggingface_nan/trainer_state.json").read_text())["log_history"]
+        if "loss" in entry
+    ]
+    assert np.all(np.isfinite(stored))
+    assert list(one.run.step[np.isnan(one.run.loss)]) == [35, 40, 45, 50, 55, 60]
+    assert list(one.run.loss[:6]) == stored[:6]
+    assert one.run.fate == "diverged"
     (note,) = (note for note in one.notes if note.id == "nan-hidden")
     assert "step 35" in note.text
 

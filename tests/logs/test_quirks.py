@@ -190,6 +190,38 @@ class TestMeanings:
         (fine,) = table(tmp_path, "step,loss\n" + "".join(f"{s},{10.0**-s if s < 12 else 0}\n" for s in range(20)))
         assert "nan-hidden" not in ids(fine)
 
+    def test_gradients_that_are_not_finite_now_and_then_change_no_loss(self, tmp_path):
+        rows = "".join(f"{s},{3 - s / 10},{'inf' if s == 4 else 'nan' if s == 9 else 1}\n" for s in range(20))
+        (one,) = table(tmp_path, "step,loss,grad_norm\n" + rows)
+        assert "nan-hidden" in ids(one)
+        assert np.all(np.isfinite(one.run.loss))
+        rows = "".join(f"{s},{3 - s / 10},{'nan' if s > 14 else 1}\n" for s in range(20))
+        (one,) = table(tmp_path, "step,loss,grad_norm\n" + rows)
+        assert list(np.flatnonzero(np.isnan(one.run.loss))) == [15, 16, 17, 18, 19]
+        rows = "".join(f"{s},{3 - s / 10},{'' if s > 14 else 1}\n" for s in range(20))
+        (one,) = table(tmp_path, "step,loss,grad_norm\n" + rows)
+        assert np.all(np.isfinite(one.run.loss))
+        assert "nan-hidden" not in ids(one)
+
+    def test_lists_of_unequal_length_are_laid_beside_each_other_by_their_ratio(self, tmp_path):
+        (tmp_path / "log").write_text('{"loss": [6.0, 5.0, 4.0, 3.0, 2.0, 1.0], "val_loss": [5.5, 3.5, 1.5]}')
+        (one,) = read_logs(tmp_path / "log")
+        assert list(one.run.val_step) == [1, 3, 5]
+        assert "seldom-validated" in ids(one)
+
+    @pytest.mark.parametrize(("every", "kind"), [(2, "step"), (10, "epoch")])
+    def test_lightning_without_a_suffix_is_of_a_batch_unless_there_is_one_an_epoch(self, tmp_path, every, kind):
+        rows = "".join(f"{s // 10},{s},{3 - s / 50},\n" for s in range(every - 1, 50, every))
+        rows += "".join(f"{e},{e * 10 + 9},,{3 - e / 5}\n" for e in range(5))
+        (one,) = table(tmp_path, "epoch,step,train_loss,val_acc\n" + rows)
+        assert (one.format, one.loss_kind) == ("lightning", kind)
+
+    def test_the_trainers_step_counts_before_the_call_counter_of_wandb(self, tmp_path):
+        rows = [{"_step": s, "train/global_step": 10 * (s + 1), "train/loss": 1.0 / (s + 1)} for s in range(5)]
+        (tmp_path / "log").write_text(json.dumps(rows))
+        (one,) = read_logs(tmp_path / "log")
+        assert list(one.run.step) == [10, 20, 30, 40, 50]
+
     def test_bare_nan_tokens_are_numbers(self, tmp_path):
         (tmp_path / "log").write_text('{"log_history": [{"step": 1, "loss": 1.0}, {"step": 2, "loss": NaN}]}')
         (one,) = read_logs(tmp_path / "log")

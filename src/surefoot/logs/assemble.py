@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from surefoot.logs.channels import Channel, RawLog
+from surefoot.logs.hidden_nan import put_back
 from surefoot.logs.log_run import LogRun, Note, Series
 from surefoot.logs.quirks import loss_kind_of, lr_of, note_quirks
 from surefoot.logs.rewinds import Settled, restarts, settled
@@ -73,6 +74,7 @@ class _Assembly:
         raw, roles = self.raw, self.roles
         loss = self._summed(roles.loss, roles.loss_parts, "training loss")
         self._note_order(loss, roles.loss or "the loss")
+        loss = put_back(loss, self.settled(roles.grad_norm) if roles.grad_norm else None, self.note)
         val_step, val_loss, metrics = self._validation()
         kind, over = loss_kind_of(raw, roles, loss, val_step)
         of = lr_of(raw, roles, self.settled(roles.lr) if roles.lr else None)

@@ -16,7 +16,7 @@ from surefoot.logs.limits import MOST_COLUMNS, clean
 __all__ = ["Columns", "number_or_none"]
 
 _STEPS = (
-    *("step", "global_step", "_step", "trainer/global_step", "train/global_step", "iteration", "iter", "global_iter"),
+    *("step", "global_step", "trainer/global_step", "train/global_step", "_step", "iteration", "iter", "global_iter"),
     *("iterations", "n_iter", "step_num", "num_steps", "steps", "update", "updates", "num_updates", "batches"),
     *("total_steps", "train/step", "optimizer_step", "itr", "it", "i", "t", "batch", "batch_idx", "batch_index"),
 )

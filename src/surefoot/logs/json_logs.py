@@ -156,10 +156,19 @@ def _history(raw: RawLog, lists: dict[str, list[Any]], mapping: Mapping[str, str
     longest = max(len(series) for series in lists.values())
     if not raw.room(sum(len(series) for series in lists.values())):
         return []
+    apart = {name: longest // len(series) for name, series in lists.items() if longest % len(series) == 0}
+    if not raw.stopped and any(every > 1 for every in apart.values()):
+        raw.note(
+            "seldom-validated",
+            "some lists are shorter by a whole ratio: they were taken for every second, third, … epoch",
+        )
+    else:
+        apart = {}
     for place in range(longest):
         row = []
         for name, series in lists.items():
-            value = number_or_none(series[place]) if place < len(series) else None
+            at, rest = divmod(place + 1, apart.get(name, 1))
+            value = number_or_none(series[at - 1]) if rest == 0 and at <= len(series) else None
             if value is not None:
                 row.append((name, value))
         columns.add_row(row)

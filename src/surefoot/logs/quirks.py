@@ -38,6 +38,10 @@ def loss_kind_of(
     # who counts by ones and validates every time counts epochs, whatever the counter is called
     if raw.unit == "epoch" or (every == 1 and np.array_equal(loss.step, val_step)):
         return "epoch", raw.steps_per_epoch
+    if raw.format == "lightning" and "epoch" in raw.channels:
+        # without a suffix Lightning's `log` in training_step is of one batch, unless there is one value an epoch
+        epochs = len(np.unique(raw.channels["epoch"].arrays()[2]))
+        return ("step" if len(loss.step) > epochs else "epoch"), None
     if looks_smoothed(loss.value):
         return "running", None
     return "unknown", None
@@ -92,7 +96,6 @@ def note_quirks(one: LogRun, roles: Roles, note: Callable[[str, str], None]) -> 
     if one.stopped:
         note("truncated", f"the log was not read to its end: {one.stopped}")
     _note_loss(one, roles, note)
-    _note_hidden_nan(one, note)
     if not one.lr_known:
         note("rate-unknown", "the log holds no rate: log it beside the loss, or name its column with --map lr=NAME")
     elif one.lr_of == "next":
@@ -124,33 +127,3 @@ def _note_loss(one: LogRun, roles: Roles, note: Callable[[str, str], None]) -> N
         note("sampled-loss", f"one loss in about {one.every:g} steps is logged")
     if roles.guessed:
         note("loss-guessed", f"{roles.loss!r} was taken for the training loss: name another with --map loss=NAME")
-
-
-def _note_hidden_nan(one: LogRun, note: Callable[[str, str], None]) -> None:
-    """A logger that replaces NaN by its running mean, or by 0, leaves other columns that still tell."""
-    run = one.run
-    if len(run.grad_norm) and len(run.loss):
-        # a NaN here may only be a blank, so the gradient's own series is asked
-        own = one.series.get(one.names.get("grad_norm", ""))
-        steps, values = (own.step, own.value) if own is not None else (run.step, run.grad_norm)
-        covered = own is not None or not np.any(np.isnan(run.grad_norm)) or one.format == "huggingface"
-        bad = steps[~np.isfinite(values)] if covered else steps[np.isinf(values)]
-        hidden = np.intersect1d(bad, run.step[np.isfinite(run.loss)])
-        if len(hidden):
-            note(
-                "nan-hidden",
-                f"the gradient is not finite at step {int(hidden[0])} ({len(hidden)} entries) though a finite loss is "
-                "logged there: the logger replaced it",
-            )
-    zero = run.loss == 0.0
-    if len(zero) > 3 and zero[-1] and not zero[0]:
-        first = int(np.flatnonzero(~zero)[-1]) + 1
-        before = run.loss[:first]
-        abrupt = bool(np.all(np.abs(before[np.isfinite(before)][-3:]) > 1e-4)) if first else False
-        if abrupt and len(zero) - first >= 2:
-            note(
-                "nan-hidden",
-                f"the loss is exactly 0 from step {int(run.step[first])} on, at once: loggers write that for a loss "
-                "that "
-                "became NaN",
-            )
