@@ -54,8 +54,7 @@ def run(size: Size, seeds: Sequence[int]) -> Outcome:
             method="least squares for each particle, rates 0.01 to 0.1",
         )
     )
-    for lr in (0.01, 0.1, 0.2, 0.25):
-        measured.append(_share(f"rate {lr:g} without noise", _escaped(lr, count, noise=0.0)))
+    measured += [_share(f"rate {lr:g} without noise", _escaped(lr, count, noise=0.0)) for lr in (0.01, 0.1, 0.2, 0.25)]
     noisy = {noise: _escaped(0.05, count, noise=noise) for noise in (0.0, 1.0, 2.0, 3.0)}
     measured += [_share(f"rate 0.05 and noise {noise:g}", one) for noise, one in noisy.items() if noise not in (0, 2)]
     measured.append(

@@ -91,7 +91,5 @@ def run(size: Size, seeds: Sequence[int]) -> Outcome:
                 marks={f"2 / {lr:g}": 2 / lr for lr in (0.7, 1.0)},
             ),
         ),
-        notes=(
-            f"MLP 64-20-10 of tanh, {EXAMPLES} digits as targets of 0 and 1, squared error, full batch, {steps} updates",
-        ),
+        notes=(f"MLP 64-20-10 of tanh, {EXAMPLES} digits against 0 and 1, squared error, full batch, {steps} updates",),
     )
