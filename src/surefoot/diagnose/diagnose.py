@@ -2,17 +2,77 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
+import os
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 import surefoot.diagnose.checks  # noqa: F401 - registers the checks
 from surefoot.diagnose.check import ask_all
 from surefoot.diagnose.evidence import Evidence, SeriesLike
-from surefoot.records import Run
-from surefoot.records.diagnosis import Diagnosis, Verdict
+from surefoot.diagnose.siblings import placed
+from surefoot.diagnose.verdict import FINDINGS_OF, SAID, Judgement, judge
+from surefoot.errors import InputError
+from surefoot.records import Finding, Run, float_series, int_series
+from surefoot.records.diagnosis import Diagnoses, Diagnosis
 
-__all__ = ["diagnose_run"]
+if TYPE_CHECKING:
+    from surefoot.logs import LogRun
+
+__all__ = ["diagnose", "diagnose_run"]
 
 _POINTS = 400
+"""Entries of a run that are kept for drawing."""
+
+_AVERAGED = ("mean", "filtered", "running", "epoch")
+
+
+def diagnose(
+    what: str | os.PathLike[str] | Run | Iterable[str | os.PathLike[str] | Run],
+    *,
+    mapping: Mapping[str, str] | None = None,
+) -> Diagnosis | Diagnoses:
+    """What one training, or each of several, suffers from.
+
+    Args:
+        what: a log file, a folder with logs, a `Run`, or several of these. Runs of one sweep, which differ in the rate,
+            are compared with one another.
+        mapping: role (`loss`, `lr`, `val_loss`, `grad_norm`) to the log's own name, where the names do not tell.
+
+    Returns:
+        A `Diagnosis`; `Diagnoses`, runs before logs, where `what` is several or holds several runs.
+
+    Raises:
+        InputError: nothing to read there, or nothing that is a log.
+    """
+    several = not isinstance(what, str | os.PathLike | Run)
+    given: list[str | os.PathLike[str] | Run] = list(what) if several else [what]  # type: ignore[arg-type,list-item]
+    if not given:
+        raise InputError("`what` is empty; give a log file, a folder or a Run")
+    odd = [one for one in given if not isinstance(one, str | os.PathLike | Run)]
+    if odd:
+        raise InputError(f"`what` holds {type(odd[0]).__name__}; give log files, folders or Runs")
+    paths = [os.fspath(one) for one in given if not isinstance(one, Run)]
+    each = [diagnose_run(one) for one in given if isinstance(one, Run)]
+    if paths:
+        from surefoot.logs import read_logs
+
+        each += [diagnose_log(one) for one in read_logs(paths, mapping)]
+    return Diagnoses(placed(each)) if several or len(each) != 1 else each[0]
+
+
+def diagnose_log(log: LogRun) -> Diagnosis:
+    """What the training suffers from that a log tells of."""
+    notes = [note.text for note in log.notes]
+    if log.stopped:
+        notes.append(f"reading stopped early: {log.stopped}")
+    if log.loss_kind in _AVERAGED:
+        over = f" over {log.averaged_over:g} {log.run.unit}s" if log.averaged_over else ""
+        notes.append(f"each loss is averaged{over}: spikes and noise are damped")
+    where = f"{log.path}#{log.name}" if log.name else log.path
+    return diagnose_run(log.run, path=where, format=log.format, notes=tuple(dict.fromkeys(notes)))
 
 
 def diagnose_run(
@@ -38,17 +98,69 @@ def diagnose_run(
     Raises:
         InputError: `evidence` has a name that is not known.
     """
-    found = ask_all(Evidence(run, evidence))
-    verdict: Verdict = "nan" if found["loss-not-finite"].result == "holds" else "unknown"
+    said = list(dict.fromkeys((*run.notes, *notes)))
+    judged, more = _with_a_loss(run)
+    said += more
+    gathered = Evidence(judged, evidence)
+    findings = ask_all(gathered)
+    judgement = judge(gathered, findings)
     return Diagnosis(
-        verdict="diverged" if found["diverged"].result == "holds" else verdict,
-        probability=0.5,
-        findings=tuple(found.values()),
-        notes=(*run.notes, *notes),
+        verdict=judgement.verdict,
+        probability=round(judgement.probability, 4),
+        decades=judgement.decades,
+        findings=tuple(findings.values()),
+        notes=(*said, *([judgement.doubt] if judgement.doubt else [])),
         path=path,
         format=format,
+        text=_text(judgement, findings),
+        remedy=_remedy(judgement, findings),
+        likelihoods=judgement.likelihoods,
         run=run.thinned(_POINTS),
     )
 
 
-def diagnose() -> None: ...
+def _with_a_loss(run: Run) -> tuple[Run, list[str]]:
+    """The run, its validation loss in place of a training loss that was not recorded."""
+    if np.isfinite(run.loss).any() or not np.isfinite(run.val_loss).any():
+        return run, []
+    blank = float_series(np.full(len(run.val_step), np.nan))
+    changed = dataclasses.replace(
+        run, step=run.val_step, loss=run.val_loss, lr=blank, grad_norm=float_series(), val_step=int_series(),
+        val_loss=float_series(), val_metrics={}, train_metrics={},
+    )  # fmt: skip
+    return changed, ["there is no training loss: the validation loss was looked at in its place"]
+
+
+def _chief(judgement: Judgement, findings: Mapping[str, Finding]) -> Finding | None:
+    """The finding that speaks most for the verdict."""
+    for name in FINDINGS_OF.get(judgement.verdict, ()):
+        if findings[name].result == "holds":
+            return findings[name]
+    return None
+
+
+def _text(judgement: Judgement, findings: Mapping[str, Finding]) -> str:
+    said = SAID[judgement.verdict][0]
+    chief = _chief(judgement, findings)
+    if judgement.verdict == "unknown":
+        return f"{said}: {judgement.doubt}." if judgement.doubt else f"{said}."
+    return f"{said}: {chief.text}." if chief is not None else f"{said}, by the course of the loss as a whole."
+
+
+def _remedy(judgement: Judgement, findings: Mapping[str, Finding]) -> str:
+    if judgement.verdict == "unknown":
+        missing = dict.fromkeys(one.remedy for one in findings.values() if one.result == "unknown" and one.remedy)
+        listed = [one for one in missing if "watch" not in one][:3] or list(missing)[:1]
+        return (
+            " ".join(listed) or "Log the loss of every step, the rate and the validation loss, or watch the training."
+        )
+    remedy = SAID[judgement.verdict][1]
+    if judgement.decades is not None:
+        low, high = (10.0 ** abs(part) for part in sorted(judgement.decades, key=abs))
+        verb = "multiply it by" if judgement.decades[1] > 0 else "divide it by"
+        remedy += f": {verb} {_factor(low)} to {_factor(high)}"
+    return remedy + "."
+
+
+def _factor(value: float) -> str:
+    return f"{value:.2g}" if value < 10 else f"{round(value, -len(str(int(value))) + 2):.0f}"

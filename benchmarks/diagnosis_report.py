@@ -1,0 +1,270 @@
+"""How good are diagnoses on tasks that nothing was fitted on? Makes benchmarks/records/diagnosis.json.
+
+    python benchmarks/diagnosis_report.py [--peers PYTHON]
+
+Every held-out training is logged once (see diagnosis_logs.py) and diagnosed by `diagnose_run`, as a user's log is. With
+`--peers`, the Python of an environment with the other tools (runmedic, losslint, gradsnitch, finetune-doctor, sk-autod,
+training-doctor, numpy, pandas), they are asked about the same logs. A peer is right if any of its findings of the
+severity of a warning names a right cause, by `MEANINGS`, or if it finds nothing and nothing is wrong; where it finds
+nothing in a faulty run it is wrong, because it cannot abstain.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import subprocess
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from diagnosis_corpus import FILE
+from diagnosis_logs import OK, Example, examples, load
+from diagnosis_tasks import CALIBRATION, HELD_OUT
+from surefoot.diagnose import diagnose_run
+from surefoot.diagnose.fitted import constants
+from surefoot.diagnose.siblings import place
+from surefoot.records import Provenance
+from surefoot.records.diagnosis import FINE, Diagnosis
+
+OUT = Path(__file__).parent / "records" / "diagnosis.json"
+SEED = 1
+GOALS = {
+    "right": 0.90, "abstained": 0.25, "false_alarms": 0.03, "direction": 0.95, "size": 0.70, "calibration_error": 0.05,
+}  # fmt: skip
+HIGH = frozenset({"rate_too_high", "diverged", "noise_floor"})
+STUCK = frozenset({"not_learning", "no_update", "rate_too_low", "dead_units"})
+MEANINGS: tuple[tuple[str, frozenset[str]], ...] = (
+    ("train/val", frozenset({"overfitting"})),
+    ("overfit", frozenset({"overfitting"})),
+    ("regress", frozenset({"overfitting"})),
+    ("early stop", frozenset({"overfitting"})),
+    ("nan", frozenset({"nan", "diverged"})),
+    ("finite", frozenset({"nan", "diverged"})),
+    ("diverg", HIGH),
+    ("spike", HIGH | {"spike_recovered", "data_problem"}),
+    ("collapsed", frozenset({"schedule_too_early"})),
+    ("too high", HIGH),
+    ("too_high", HIGH),
+    ("oscillation", HIGH),
+    ("explod", HIGH),
+    ("instability", HIGH),
+    ("noisy", HIGH),
+    ("too low", frozenset({"rate_too_low"})),
+    ("too_low", frozenset({"rate_too_low"})),
+    ("no_learning", STUCK),
+    ("not_learning", STUCK),
+    ("learning", STUCK),
+    ("underfit", STUCK),
+    ("plateau", STUCK | HIGH | {"schedule_too_early"}),
+    ("stagnation", STUCK | HIGH | {"schedule_too_early"}),
+    ("relu", frozenset({"dead_units"})),
+    ("label noise", frozenset({"data_problem"})),
+    ("leakage", frozenset({"data_problem"})),
+)
+"""What a word in the name of a peer's finding is taken to mean: the kindest reading."""
+
+
+def measured(found: list[Example], given: list[Diagnosis]) -> dict[str, Any]:
+    """The figures of the issue, with their counts."""
+    told = [one.verdict != "unknown" for one in given]
+    right = [one.verdict in example.right for one, example in zip(given, found, strict=True)]
+    good = [example.good for example in found]
+    alarm = [one.verdict not in FINE for one in given]
+    said = [_side(one.verdict) for one in given]
+    pairs = list(zip(given, found, said, strict=True))
+    directions = [side == example.direction for one, example, side in pairs if example.direction and side]
+    sized = [
+        (one.decades, example.decades) for one, example, side in pairs
+        if one.decades is not None and example.decades is not None and side == example.direction != 0
+    ]  # fmt: skip
+    middle = [abs((ends[0] + ends[1]) / 2 - truth) for ends, truth in sized]
+    inside = [ends[0] <= truth <= ends[1] for ends, truth in sized]
+    sure = [(one.probability, one.verdict in example.right) for one, example in zip(given, found, strict=True) if one.verdict != "unknown"]  # fmt: skip # noqa: E501
+    error, curve = calibration(sure)
+    wrong = sum(example.direction != 0 and example.decades is not None for example in found)
+    return {
+        "runs": len(found), "good_runs": sum(good),
+        "right": _share(right, told), "abstained": round(1 - float(np.mean(told)), 4),
+        "right_of_all": _share(right, [True] * len(right)),
+        "false_alarms": _share(alarm, good), "direction": round(float(np.mean(directions)), 4),
+        "directions_told": len(directions), "size": round(float(np.mean([one <= 0.5 for one in middle])), 4),
+        "sizes_told": len(sized), "wrong_rates": wrong, "size_median_error": round(float(np.median(middle)), 3),
+        "size_inside": round(float(np.mean(inside)), 4), "calibration_error": error, "calibration_curve": curve,
+    }  # fmt: skip
+
+
+def _side(verdict: str) -> int:
+    return 1 if verdict == "rate_too_low" else -1 if verdict in HIGH else 0
+
+
+def _share(what: list[bool], of: list[bool]) -> float:
+    return round(float(np.mean([one for one, counted in zip(what, of, strict=True) if counted])), 4)
+
+
+def calibration(sure: list[tuple[float, bool]]) -> tuple[float, list[dict[str, float]]]:
+    """Expected calibration error over ten bins of equal width, and the bins."""
+    chance, right = np.array([one for one, _ in sure]), np.array([one for _, one in sure])
+    bins = np.minimum((chance * 10).astype(int), 9)
+    curve, error = [], 0.0
+    for number in range(10):
+        here = bins == number
+        if here.any():
+            stated, seen = float(chance[here].mean()), float(right[here].mean())
+            error += abs(stated - seen) * float(here.mean())
+            curve.append({"stated": round(stated, 3), "right": round(seen, 3), "runs": int(here.sum())})
+    return round(error, 4), curve
+
+
+def by_verdict(found: list[Example], given: list[Diagnosis]) -> dict[str, Any]:
+    """Precision of each verdict that was given; recall of each cause, abstention counted as missed."""
+    table = {}
+    for verdict in sorted({one.verdict for one in given} | {one.label for one in found}):
+        said = [example for one, example in zip(given, found, strict=True) if one.verdict == verdict]
+        true = [one for one, example in zip(given, found, strict=True) if example.label == verdict]
+        truths = [example for example in found if example.label == verdict]
+        table[verdict] = {
+            "told": len(said),
+            "precision": round(float(np.mean([verdict in one.right for one in said])), 3) if said else None,
+            "runs": len(truths),
+            "recall": round(float(np.mean([one.verdict in e.right for one, e in zip(true, truths, strict=True)])), 3)
+            if truths else None,
+        }  # fmt: skip
+    return table
+
+
+def by_siblings(found: list[Example]) -> dict[str, Any]:
+    """The verdict that follows from the runs of one sweep, where it is given."""
+    groups: dict[str, list[Example]] = {}
+    sweeps = {id(one): one for one in found}
+    for one in sweeps.values():
+        if one.fault == "none" and np.isfinite(one.run.lr).any():
+            groups.setdefault(one.sweep, []).append(one)
+    right, size = [], []
+    for group in groups.values():
+        for example, where in zip(group, place([one.run for one in group]), strict=True):
+            if where is None or 0.05 < where.share <= 0.10:
+                continue
+            verdicts = OK if where.share <= 0.05 else {"rate_too_low"} if where.low > 0 else HIGH
+            right.append(bool(verdicts & example.right))
+            if where.share > 0.10 and example.decades is not None:
+                size.append(where.low - 0.5 <= example.decades <= where.high + 0.5)
+    return {"runs": len(right), "right": round(float(np.mean(right)), 4), "size": round(float(np.mean(size)), 4)}
+
+
+def write_logs(found: list[Example], folder: Path) -> None:
+    for number, one in enumerate(found):
+        run = one.run
+        lines = ["step,loss,lr,val_loss"]
+        history: list[dict[str, float]] = []
+        val = dict(zip(run.val_step.tolist(), run.val_loss.tolist(), strict=True))
+        train = {int(s): (float(loss), float(lr)) for s, loss, lr in zip(run.step, run.loss, run.lr, strict=True)}
+        for step in sorted({*train, *val}):
+            loss, lr = train.get(step, (math.nan, math.nan))
+            cells = [str(step), *("" if cell is None else f"{cell:.6g}" for cell in (
+                loss if step in train else None, None if math.isnan(lr) else lr, val.get(step)))]  # fmt: skip
+            lines.append(",".join(cells))
+            if step in train:
+                history.append({"step": step, "loss": loss} | ({} if math.isnan(lr) else {"learning_rate": lr}))
+            if step in val:
+                history.append({"step": step, "eval_loss": val[step]})
+        (folder / f"{number:05d}.csv").write_text("\n".join(lines) + "\n")
+        (folder / f"{number:05d}.json").write_text(
+            json.dumps({"log_history": history, "global_step": int(run.step[-1])})
+        )
+
+
+def peers(found: list[Example], python: str) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        write_logs(found, folder)
+        script = Path(__file__).parent / "diagnosis_peers.py"
+        answer = subprocess.run([python, str(script), name], capture_output=True, text=True, check=True)
+    table = {}
+    for tool, said in json.loads(answer.stdout).items():
+        if "missing" in said:
+            table[tool] = said
+            continue
+        names = [said["answers"][f"{number:05d}"] for number in range(len(found))]
+        meant = [frozenset().union(*(_meaning(one) for one in some)) if some else OK for some in names]
+        right = [bool(one & example.right) for one, example in zip(meant, found, strict=True)]
+        faulty = [not example.good for example in found]
+        side = [
+            -1 if one & HIGH and "rate_too_low" not in one else 1 if one == {"rate_too_low"} else 0 for one in meant
+        ]
+        directions = [s == e.direction for s, e in zip(side, found, strict=True) if e.direction and s]
+        table[tool] = {
+            "version": said["version"], "failed": said["failed"],
+            "right_of_all": _share(right, [True] * len(right)),
+            "false_alarms": _share([bool(some) for some in names], [one.good for one in found]),
+            "faults_noticed": _share([bool(some) for some in names], faulty),
+            "cause_right_of_faulty": _share(right, faulty),
+            "direction": round(float(np.mean(directions)), 4) if directions else None,
+            "directions_told": len(directions),
+            "findings": dict(Counter(one for some in names for one in some).most_common(12)),
+        }  # fmt: skip
+        print(tool, {key: value for key, value in table[tool].items() if key != "findings"})
+    return table
+
+
+def _meaning(name: str) -> frozenset[str]:
+    lower = name.lower()
+    return next((meaning for word, meaning in MEANINGS if word in lower), frozenset({"other"}))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--peers", metavar="PYTHON")
+    parser.add_argument("--out", type=Path, default=OUT)
+    asked = parser.parse_args()
+    trainings, head = load(FILE)
+    held = [one for one in trainings if one["task"] in HELD_OUT]
+    found = examples(held, seed=SEED)
+    given = [diagnose_run(one.run, evidence=one.beside) for one in found]
+    figures = measured(found, given)
+    faulty = [not one.good for one in found]
+    right = [one.verdict in example.right for one, example in zip(given, found, strict=True)]
+    table = {
+        "faults_noticed": _share([one.verdict not in FINE for one in given], faulty),
+        "cause_right_of_faulty": _share(right, faulty),
+    }
+    record = {
+        "about": __doc__.split("\n", maxsplit=1)[0],
+        "trainings": {"all": len(trainings), "calibration": sum(one["task"] in CALIBRATION for one in trainings),
+                      "held_out": len(held)},
+        "corpus": head["provenance"], "provenance": Provenance.here(seeds={"logs": SEED}).to_json(),
+        "tasks": {"calibration": list(CALIBRATION), "held_out": list(HELD_OUT)},
+        "goals": GOALS, "held_out": figures | table,
+        "by_verdict": by_verdict(found, given),
+        "by_task": {
+            name: {key: value for key, value in measured(*_only(found, given, name)).items() if "curve" not in key}
+            for name in HELD_OUT
+        },
+        "siblings": by_siblings(found),
+        "thresholds": constants()["thresholds"], "rules": constants()["rules"], "scaling": constants()["scaling"],
+        "peers": peers(found, asked.peers) if asked.peers else {},
+    }  # fmt: skip
+    asked.out.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    for name, goal in GOALS.items():
+        print(f"{name}: {figures[name]} (goal {goal})")
+    print(json.dumps({k: v for k, v in figures.items() if k not in GOALS and "curve" not in k} | table))
+    print("siblings", record["siblings"])
+    wrong = Counter(
+        (example.fault, example.label, one.verdict)
+        for one, example in zip(given, found, strict=True)
+        if one.verdict != "unknown" and one.verdict not in example.right
+    )
+    print(wrong.most_common(20))
+
+
+def _only(found: list[Example], given: list[Diagnosis], task: str) -> tuple[list[Example], list[Diagnosis]]:
+    pairs = [(example, one) for example, one in zip(found, given, strict=True) if example.task == task]
+    return [example for example, _ in pairs], [one for _, one in pairs]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,97 @@
+"""`surefoot diagnose PATH…`: what trainings suffer from, told from their logs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+from rich.console import Console
+
+from surefoot.cli.console import progress_console, result_console
+from surefoot.cli.options import output_options
+from surefoot.cli.output import Output, PartlyWrittenError
+from surefoot.errors import InputError
+
+__all__ = ["FILES", "diagnose", "show_diagnoses"]
+
+FILES = ("diagnosis.json", "diagnosis.html")
+
+
+@click.command()
+@click.argument("paths", metavar="PATH…", nargs=-1, required=True)
+@click.option(
+    "--map",
+    "named",
+    multiple=True,
+    metavar="ROLE=NAME",
+    help="What a role (loss, lr, val_loss, grad_norm, step) is called in the log; repeatable.",
+)
+@output_options
+@click.pass_context
+def diagnose(
+    ctx: click.Context,
+    paths: tuple[str, ...],
+    named: tuple[str, ...],
+    json_to: str | None,
+    out: str | None,
+    quiet: bool,
+) -> None:
+    """Tell from logs what is wrong with a training, how sure that is, by how much the rate is off, and what to change.
+
+    PATH is a log file or a folder with logs, of any format that Surefoot reads: TensorBoard, Lightning, Hugging Face,
+    Keras, MLflow, W&B, CSV, JSON lines, printed text and more. Several runs of one sweep are compared with one another.
+    `surefoot explain` tells what each finding means.
+
+    Exit code 0: no fault in any run, or none that the log shows; 1: a fault was found; 2: bad input.
+    """
+    output = Output(json_to, out, FILES)
+    mapping = dict(_role(one) for one in named)
+    console = progress_console(quiet=quiet)
+    if console is not None:
+        console.print("reading …", end="\r", style="dim")
+    from surefoot.diagnose import diagnose as diagnosed
+    from surefoot.records.diagnosis import Diagnoses
+
+    found = diagnosed(list(paths), mapping=mapping)
+    assert isinstance(found, Diagnoses)
+    failure: PartlyWrittenError | None = None
+    try:
+        written = output.write(found, _writers(found) if output.out is not None else {})
+    except PartlyWrittenError as error:
+        failure, written = error, error.written
+    if output.to_stdout:
+        click.echo(found.dumps(), nl=False)
+    if not quiet:
+        answers = result_console(err=output.to_stdout)
+        show_diagnoses(found, answers)
+        if written:
+            answers.print("wrote " + ", ".join(str(path) for path in written), markup=False, soft_wrap=True)
+    if failure is not None:
+        raise failure
+    ctx.exit(1 if found.is_fault else 0)
+
+
+def show_diagnoses(found: Any, console: Console) -> None:
+    """Print a card for every run."""
+    from surefoot.report.diagnosis_card import terminal_card
+
+    for place, one in enumerate(found.each):
+        if place:
+            console.print()
+        for line in terminal_card(one):
+            console.print(line, markup=False, highlight=False)
+
+
+def _writers(found: Any) -> dict[str, Any]:
+    from functools import partial
+
+    from surefoot.report.diagnosis_page import write_diagnosis_page
+
+    return {"diagnosis.json": found.save, "diagnosis.html": partial(write_diagnosis_page, found)}
+
+
+def _role(written: str) -> tuple[str, str]:
+    role, sign, name = written.partition("=")
+    if not sign or not role.strip() or not name.strip():
+        raise InputError(f"`--map` is {written!r}; write ROLE=NAME, such as loss=train_loss")
+    return role.strip(), name.strip()

@@ -1,0 +1,189 @@
+"""Features: what the model of verdicts sees of a run, free of scale.
+
+No feature has a unit: losses count relative to the first loss or to the noise, times relative to the logged steps. So
+they mean the same for a program that nobody has seen before. A feature that the run does not tell is NaN.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+
+from surefoot.diagnose.evidence import Evidence, Series, Validation
+from surefoot.diagnose.spikes import regularity, spikes_of
+from surefoot.diagnose.trend import Trend, noise_of
+from surefoot.records import FloatSeries
+
+__all__ = ["NAMES", "features_of"]
+
+_TINY = 1e-12
+
+
+def features_of(evidence: Evidence) -> dict[str, float]:
+    """Every feature by name; NaN where the run does not tell."""
+    found = dict.fromkeys(NAMES, math.nan)
+    trend, losses = evidence.trend, evidence.losses
+    if trend is not None and losses is not None:
+        found |= _course(trend)
+        found |= _noise(trend, losses.value[np.isfinite(losses.value)])
+        found["not_finite"] = float((~np.isfinite(losses.value)).mean())
+    if evidence.validation is not None and trend is not None:
+        found |= _validation(evidence.validation, trend)
+    if evidence.rates is not None:
+        found |= _rates(evidence.rates)
+    return {name: _bounded(found[name]) for name in NAMES}
+
+
+def _bounded(value: float) -> float:
+    return value if math.isnan(value) else float(min(max(value, -1e6), 1e6))
+
+
+def _log(value: float) -> float:
+    return math.log10(min(max(value, 1e-9), 1e9))
+
+
+def _course(trend: Trend) -> dict[str, float]:
+    """How the level went."""
+    level = trend.level
+    size = max(abs(trend.initial), _TINY)
+    drop = trend.drop
+    noise = max(_known(trend.noise, 0.0), 1e-4 * size, _TINY)
+    noise_end = max(_known(trend.noise_end, noise), 1e-4 * size, _TINY)
+    late = max(len(level) * 2 // 3 - 1, 0)
+    middle = max(len(level) // 2 - 1, 0)
+    early = max(len(level) // 10, 1)
+    end_error = max(_known(trend.final_error, noise), 1e-5 * size)
+    fall_late = float(level[late]) - trend.final
+    # Level at the start against level at the end, in standard errors: was anything learned?
+    third = max(len(level) // 3, 1)
+    first, last = float(level[:third].mean()), float(level[-third:].mean())
+    error = noise * math.sqrt(2.0 * third / (len(level) * max(trend.entries / len(level), 1.0))) / max(third, 1) ** 0.5
+    straight = np.interp(trend.share, [0.0, 1.0], [trend.initial, trend.final])
+    fallen = trend.initial - trend.final
+    ends = [max(float(value), _TINY) for value in (level[middle], level[-1])]
+    return {
+        "entries": _log(trend.entries),
+        "end": _log(max(trend.final, _TINY) / size) if trend.initial > 0 else math.nan,
+        "fallen": max(fallen / size, -20.0),
+        "fallen_log": _log(max(fallen, 0.0) / size),
+        "drop": _log(drop / size),
+        "drop_over_noise": _log(drop / noise),
+        "certain": (first - last) / max(error, 1e-5 * size),
+        "rise": _log((trend.final - min(trend.lowest, trend.final)) / size),
+        "rise_share": min((trend.final - min(trend.lowest, trend.final)) / max(drop, noise), 50.0),
+        "rise_over_noise": _log((trend.final - min(trend.lowest, trend.final)) / end_error),
+        "lowest_at": float(trend.share[trend.lowest_at]),
+        "peak": _log(float(level.max()) / size) if trend.initial > 0 else math.nan,
+        "peak_at": float(trend.share[int(level.argmax())]),
+        "peak_early": _log(max(float(level[:early].max()), _TINY) / size) if trend.initial > 0 else math.nan,
+        "tenth": trend.reached(0.1),
+        "half": trend.reached(0.5),
+        "most": trend.reached(0.9),
+        "sag": float(np.mean(level - straight)) / max(abs(fallen), noise),
+        "late_fall": fall_late / max(drop, noise),
+        "late_certain": fall_late / (2.0 * end_error),
+        "late_log": math.log10(max(float(level[late]), _TINY) / max(trend.final, _TINY)) if trend.final > 0 else 0.0,
+        "late_power": math.log(ends[0] / ends[1]) / math.log(2.0) if min(ends) > 0 else 0.0,
+        "early_fall": (trend.initial - float(level[min(early, len(level) - 1)])) / max(drop, noise),
+        "roughness": _log(float(np.abs(np.diff(level, 2)).mean()) / max(drop, noise)) if len(level) > 2 else math.nan,
+        "uphill": float((np.diff(level) > noise / math.sqrt(max(trend.entries / len(level), 1.0))).mean()),
+        "noise_end": _log(noise_end / size),
+        "noise_level": _log(noise_end / max(abs(trend.final), _TINY)),
+        "noise_change": _log(noise_end / max(_known(trend.noise_start, noise), 1e-4 * size)),
+        "noise_drop": _log(noise_end / max(drop, 1e-4 * size)),
+    }
+
+
+def _noise(trend: Trend, loss: FloatSeries) -> dict[str, float]:
+    """How the entries lie around the level."""
+    loss = np.clip(loss, -1e100, 1e100)
+    if len(loss) < 8:
+        return {}
+    size = max(abs(trend.initial), _TINY)
+    tail = loss[-max(len(loss) // 3, 8) :]
+    steps = np.diff(tail)
+    swing = float(np.mean(steps[1:] * steps[:-1]) / max(float(np.mean(steps**2)), _TINY**2))
+    span = np.percentile(tail, [5, 50, 95])
+    around = loss - np.interp(np.arange(len(loss)), np.linspace(0, len(loss) - 1, len(trend.level)), trend.level)
+    scale = max(_known(trend.noise, 0.0), 1e-4 * size)
+    spikes = spikes_of(loss)
+    top = float(loss[: max(len(loss) // 10, 3)].max())
+    window = max(len(loss) // 20, 1)
+    twice = loss[0] > 0 and (loss > 2 * loss[0]).any()
+    doubled = float(np.argmax(loss > 2 * loss[0])) if twice else None
+    quiet = [noise_of(part) for part in np.array_split(loss, 6) if len(part) >= 5]
+    jumps = [_log(max(b, 1e-5 * size) / max(a, 1e-5 * size)) for a, b in itertools.pairwise(quiet)]
+    return {
+        "swing": swing,
+        "skew": float((span[2] + span[0] - 2 * span[1]) / max(span[2] - span[0], 1e-5 * size)),
+        "spread_end": _log(float(span[2] - span[0]) / size),
+        "spread_drop": _log(float(span[2] - span[0]) / max(trend.drop, 1e-4 * size)),
+        "around": _log(float(np.abs(around).max()) / scale),
+        "spikes": float(len(spikes)),
+        "spike_share": len(spikes) / len(loss),
+        "spike_size": _log(max((size_ for _, size_ in spikes), default=0.0) / size),
+        "spike_last": max((at for at, _ in spikes), default=0) / len(loss),
+        "spike_first": min((at for at, _ in spikes), default=0) / len(loss),
+        "spike_regular": regularity([at for at, _ in spikes]),
+        "top_early": _log(top / size) if trend.initial > 0 else math.nan,
+        "top": _log(float(loss.max()) / size) if trend.initial > 0 else math.nan,
+        "doubled_at": 1.0 if doubled is None else doubled / len(loss),
+        "doubled_after": 4.0 if doubled is None else _log(doubled),
+        "quietest": min(jumps, default=math.nan),
+        "quiet_at": float(np.argmin(jumps)) / len(jumps) if jumps else math.nan,
+        "moving": _log(float(np.abs(loss[window:] - loss[:-window]).mean()) / (scale + 1e-5 * size)),
+    }  # fmt: skip
+
+
+def _validation(validation: Validation, trend: Trend) -> dict[str, float]:
+    """How the validation loss went beside the training loss."""
+    loss = validation.loss
+    size = max(abs(float(loss[0])), _TINY)
+    smooth = np.convolve(loss, np.ones(3) / 3, mode="valid") if len(loss) >= 6 else loss
+    low = float(smooth.min())
+    fallen = float(loss[0]) - low
+    noise = max(_known(validation.noise, 0.0), 1e-4 * size)
+    final = float(smooth[-1])
+    return {
+        "val_points": _log(len(loss)),
+        "val_fallen": fallen / size,
+        "val_end": _log(max(final, _TINY) / size) if loss[0] > 0 else math.nan,
+        "val_rise": min((final - low) / max(fallen, noise), 50.0),
+        "val_rise_noise": _log((final - low) / noise),
+        "val_best_at": float(np.argmin(smooth)) / max(len(smooth) - 1, 1),
+        "val_gap": min(max((final - trend.final) / max(abs(trend.initial), _TINY), -20.0), 20.0),
+        "val_noise": _log(noise / size),
+    }
+
+
+def _rates(rates: Series) -> dict[str, float]:
+    """How the rate went."""
+    lr = rates.value
+    peak = float(lr.max())
+    low = np.flatnonzero(lr < 0.03 * peak)
+    after = low[low > int(lr.argmax())]
+    changes = np.abs(np.diff(np.log(np.maximum(lr, 1e-9 * peak)))) if len(lr) > 1 else np.zeros(1)
+    return {
+        "lr_end": _log(float(lr[-1]) / peak),
+        "lr_gone_at": float(after[0]) / len(lr) if len(after) else 1.0,
+        "lr_jump": float(changes.max()) if len(changes) else 0.0,
+        "lr_peak_at": float(lr.argmax()) / max(len(lr) - 1, 1),
+    }
+
+
+def _known(value: float, otherwise: float) -> float:
+    return otherwise if math.isnan(value) else value
+
+
+NAMES = (
+    "entries", "end", "fallen", "fallen_log", "drop", "drop_over_noise", "certain", "rise", "rise_share",
+    "rise_over_noise", "lowest_at", "peak", "peak_at", "peak_early", "tenth", "half", "most", "sag", "late_fall",
+    "late_certain", "late_log", "late_power", "early_fall", "roughness", "uphill", "noise_end", "noise_level",
+    "noise_change", "noise_drop", "swing", "skew", "spread_end", "spread_drop", "around", "spikes", "spike_share",
+    "spike_size", "spike_last", "spike_first", "spike_regular", "top_early", "top", "doubled_at", "doubled_after",
+    "quietest", "quiet_at", "moving", "not_finite", "val_points", "val_fallen", "val_end", "val_rise",
+    "val_rise_noise", "val_best_at", "val_gap", "val_noise", "lr_end", "lr_gone_at", "lr_jump", "lr_peak_at",
+)  # fmt: skip
+"""Names of all features, in the order in which the model takes them."""

@@ -1,0 +1,128 @@
+"""The verdict: what the findings and the trees make of a run together, and how sure that is.
+
+First come facts that decide alone: too few losses; units that were counted and are dead. Then boosted trees
+(see `fitted`) say of each verdict how probable it is that it is right. The likeliest is given, unless its probability
+is below a bound, or it is a fault although it is not improbable enough that all is well; then the answer is *unknown*,
+with what to record. Both bounds were fitted to leave few false alarms on tasks that the trees had not seen.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import get_args
+
+from surefoot.diagnose.evidence import Evidence
+from surefoot.diagnose.features import features_of
+from surefoot.diagnose.fitted import constants, likelihoods, size_interval
+from surefoot.records import Finding
+from surefoot.records.diagnosis import FINE, Verdict
+
+__all__ = ["FINDINGS_OF", "SAID", "Judgement", "judge"]
+
+FINDINGS_OF: Mapping[str, tuple[str, ...]] = {
+    "rate_too_low": ("slow-descent", "still-falling", "update-ratio-low"),
+    "rate_ok": ("still-falling", "converged", "plateau"),
+    "rate_too_high": ("oscillation-growing", "noise-floor", "early-bump", "update-ratio-high", "gradient-exploding",
+                      "plateau", "spike-not-recovered"),
+    "diverged": ("diverged", "oscillation-growing", "gradient-exploding", "early-bump"),
+    "overfitting": ("overfitting", "best-is-not-last"),
+    "noise_floor": ("noise-floor", "schedule-too-late", "oscillation-stable", "plateau"),
+    "converged": ("converged", "plateau"),
+    "not_learning": ("not-learning", "gradient-vanishing", "dead-units", "plateau"),
+    "no_update": ("weights-not-updated", "not-learning", "update-ratio-low"),
+    "data_problem": ("spikes-recurrent", "not-learning", "loss-scale-collapsed"),
+    "dead_units": ("dead-units", "saturated-units"),
+    "schedule_too_early": ("schedule-too-early", "rate-jumped", "plateau"),
+    "spike_recovered": ("spike-recovered",),
+    "nan": ("loss-not-finite", "loss-scale-collapsed"),
+}  # fmt: skip
+"""Verdict to the checks whose findings speak for it, the most telling first."""
+
+SAID: Mapping[str, tuple[str, str]] = {
+    "rate_too_low": ("The rate is too low", "Raise the rate"),
+    "rate_ok": ("The rate is right", "Leave the rate as it is"),
+    "rate_too_high": ("The rate is too high", "Cut the rate"),
+    "diverged": ("Training diverged", "Cut the rate"),
+    "overfitting": ("The model overfits", "Stop at the best validation loss, or regularise"),
+    "noise_floor": ("The loss rests on a floor of noise", "Let the rate decay towards the end"),
+    "converged": ("Training has converged", "Nothing needs to change"),
+    "not_learning": (
+        "Nothing is learned",
+        "Overfit one small batch on purpose to tell whether inputs, targets and gradients belong together",
+    ),
+    "no_update": ("The weights are not updated", "Look whether the optimizer holds the model's parameters"),
+    "data_problem": ("Some of the data is bad", "Find what the batches with the spikes have in common"),
+    "dead_units": ("Units of the model are dead", "Initialise for the activation in use, and warm the rate up"),
+    "schedule_too_early": (
+        "The rate decays too early",
+        "Lay the schedule out for all the steps that are made",
+    ),
+    "spike_recovered": ("The loss shot up and came back", "Leave the rate as it is; clip gradients if it comes again"),
+    "nan": ("The loss stops being a number", "Go back to the last good checkpoint and skip the batch that did it"),
+    "unknown": ("The log does not tell what, if anything, is wrong", "Record more"),
+}
+"""Verdict to what is said of it, and the remedy."""
+
+_SIDE = {"rate_too_low": 1, "rate_too_high": -1, "diverged": -1}
+_WIDEST = 2.5
+"""Decades beyond which an interval of sizes says nothing."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Judgement:
+    """A verdict with its probability, the size of the correction, and the probabilities of the others."""
+
+    verdict: Verdict
+    probability: float
+    decades: tuple[float, float] | None
+    likelihoods: dict[str, float]
+    doubt: str = ""
+    """Why the verdict is unknown, or no size is given."""
+
+
+def judge(evidence: Evidence, findings: Mapping[str, Finding]) -> Judgement:
+    """Weigh the findings of all checks on one run."""
+    if findings["dead-units"].result == "holds":
+        return Judgement("dead_units", 0.95, None, {"dead_units": 0.95})
+    if findings["log-too-short"].result != "fails":
+        return Judgement("unknown", 0.0, None, {}, "the log has too few losses")
+    features = features_of(evidence)
+    chances = likelihoods(features)
+    for name, finding in _REQUIRED.items():
+        if findings[finding].result == "unknown" or (name == "nan" and findings[finding].result == "fails"):
+            chances.pop(name, None)
+    top: Verdict = max(_known(chances), key=lambda name: chances[name])
+    rules = constants()["rules"]
+    shown = {name: round(chance, 4) for name, chance in chances.items()}
+    if chances[top] < rules["least_ok" if top in FINE else "least"]:
+        return Judgement("unknown", chances[top], None, shown, f"the likeliest, {_words(top)}, is not sure enough")
+    if top not in FINE and chances.get("rate_ok", 0.0) > rules["doubt"]:
+        return Judgement("unknown", chances[top], None, shown, f"{_words(top)} is likely, but all may be well")
+    if top == "rate_too_high" and findings["diverged"].result == "holds" and chances["diverged"] > rules["least"]:
+        top = "diverged"
+    decades, doubt = _size(features, top)
+    at_rest = top == "rate_ok" and findings["converged"].result == "holds"
+    return Judgement("converged" if at_rest else top, chances[top], decades, shown, doubt)
+
+
+def _known(chances: Mapping[str, float]) -> list[Verdict]:
+    return [name for name in get_args(Verdict) if name in chances]
+
+
+_REQUIRED = {"overfitting": "overfitting", "nan": "loss-not-finite"}
+"""Verdicts that cannot be right where the log lacks what they are about."""
+
+
+def _size(features: Mapping[str, float], verdict: str) -> tuple[tuple[float, float] | None, str]:
+    if verdict not in _SIDE:
+        return None, ""
+    low, _, high = size_interval(features, _SIDE[verdict])
+    if not math.isfinite(low + high) or high - low > _WIDEST:
+        return None, "by how much the log does not tell"
+    return (round(low, 2), round(high, 2)), ""
+
+
+def _words(verdict: str) -> str:
+    return verdict.replace("_", " ")
