@@ -21,6 +21,7 @@ from surefoot.report.numbers import duration
 from surefoot.report.textbook_words import contradicting_pairs, number_words, printed_rows, remembered
 from surefoot.textbook.claims import TOPICS, all_claims, families_of
 from surefoot.textbook.measured import RECORD, load_record, result_of
+from surefoot.textbook.verify import run_families
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "textbook.md"
@@ -63,6 +64,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--measure", nargs="*", metavar="FAMILY")
     parser.add_argument("--decide", action="store_true")
+    parser.add_argument("--size", choices=("full", "quick"), help="only this size; default both")
     parser.add_argument("--jobs", type=int, default=1)
     asked = parser.parse_args(words)
     try:
@@ -71,7 +73,7 @@ def main(words: Sequence[str] | None = None) -> int:
         record = TextbookRecord()
     if asked.measure is not None:
         families = asked.measure or list(families_of(all_claims().values()))
-        record = measure(record, families, asked.jobs)
+        record = measure(record, families, (asked.size,) if asked.size else ("full", "quick"), asked.jobs)
     if asked.measure is not None or asked.decide:
         record = decided(record)
         record.save(RECORD)
@@ -81,31 +83,30 @@ def main(words: Sequence[str] | None = None) -> int:
     return 0
 
 
-def measure(record: TextbookRecord, families: Sequence[str], jobs: int) -> TextbookRecord:
-    """The record with these experiments measured again; what breaks keeps its old outcome and is named."""
-    from surefoot.textbook.verify import run_families
-
+def measure(record: TextbookRecord, families: Sequence[str], sizes: Sequence[Size], jobs: int) -> TextbookRecord:
+    """The record with these experiments measured again, saved after each; what breaks keeps its old outcome."""
     kept: dict[Size, dict[str, Outcome]] = {
         "full": {one.family: one for one in record.outcomes},
         "quick": {one.family: one for one in record.quick},
     }
-    for size in kept:
-        for family, outcome in run_families(families, size, workers=jobs):
-            if isinstance(outcome, Outcome):
-                bare = outcome if size == "full" else dataclasses.replace(outcome, panels=())
-                kept[size][family] = bare
-                print(f"{family} ({size}): {outcome.seconds or 0:.1f} s", flush=True)
-            else:
-                print(f"{family} ({size}) broke: {outcome}", file=sys.stderr, flush=True)
     known = families_of(all_claims().values())
-    full = tuple(kept["full"][one] for one in known if one in kept["full"])
-    return dataclasses.replace(
-        record,
-        outcomes=full,
-        quick=tuple(kept["quick"][one] for one in known if one in kept["quick"]),
-        provenance=Provenance.here(command="scripts/make_textbook.py --measure"),
-        seconds=sum(one.seconds or 0.0 for one in full),
-    )
+    for size in sizes:
+        for family, outcome in run_families(families, size, workers=jobs):
+            if not isinstance(outcome, Outcome):
+                print(f"{family} ({size}) broke: {outcome}", file=sys.stderr, flush=True)
+                continue
+            kept[size][family] = outcome if size == "full" else dataclasses.replace(outcome, panels=())
+            print(f"{family} ({size}): {outcome.seconds or 0:.1f} s", flush=True)
+            full = tuple(kept["full"][one] for one in known if one in kept["full"])
+            record = dataclasses.replace(
+                record,
+                outcomes=full,
+                quick=tuple(kept["quick"][one] for one in known if one in kept["quick"]),
+                provenance=Provenance.here(command="scripts/make_textbook.py --measure"),
+                seconds=sum(one.seconds or 0.0 for one in full),
+            )
+            decided(record).save(RECORD)
+    return record
 
 
 def document(record: TextbookRecord) -> str:

@@ -146,7 +146,7 @@ CLAIMS = (
             above(
                 "dead units: share of runs that end flat at a poor loss, rate 1", 0.5, when="ReLU digits at rate 1", n=3
             ),
-            above("smallest diverging rate × curvature / 2, no momentum", 2.0, when="bowls"),
+            below("share of updates that raise the loss at rate 2.05 / steepest curvature", 0.5, when="bowls"),
         ),
         families=("xor-lr", "dead-units", "quad-sweep"),
         expected="depends",

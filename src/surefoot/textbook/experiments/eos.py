@@ -21,7 +21,7 @@ from surefoot.textbook.measuring import mean_of, share_of
 
 __all__ = ["SEEDS", "run"]
 
-SEEDS = {"quick": 1, "full": 3}
+SEEDS = {"quick": 1, "full": 6}
 
 LRS = (0.1, 0.7, 1.0)
 EXAMPLES = 300

@@ -60,7 +60,7 @@ def run(size: Size, seeds: Sequence[int]) -> Outcome:
     measured += _order(seeds, epochs)
     measured += _jumps(seeds, epochs, list(KINDS) if full else ["SGD"])
     if full:
-        measured += _settings(seeds[:3])
+        measured += _settings(range(8))
     return Outcome(
         "schedule-race",
         measurements=tuple(measured),
