@@ -37,6 +37,8 @@ Method = Literal["auto", "reverse", "forward"]
 WeightedBatch = tuple[Any, int]
 """A batch as the task's loss takes it, and how many examples it holds."""
 
+_BEFORE_TRYING = 8
+"""Products after which the other way is tried: a search that needs fewer is over before that pays."""
 _WITHOUT_SECOND = ("derivative for", "double backward", "does not support double", "once_differentiable", "twice")
 
 
@@ -83,7 +85,7 @@ class Hvp:
         model: where the Hessian is taken; it is copied and never touched.
         batches: what the loss is averaged over; see `batches_of`.
         decay: weight decay that the optimizer adds to the gradient: a number, or one per weight [P].
-        method: ``"auto"`` times both ways on a first product and keeps the faster.
+        method: ``"auto"`` begins in reverse, times both ways on one batch after a few products and keeps the faster.
         keep: whether the graph of the gradient is kept between products (reverse only): faster, more memory.
         seed: fixes whatever is random inside the model.
 
@@ -213,7 +215,7 @@ class Hvp:
             raise InputError(f"`vector` has shape {tuple(vector.shape)}; it needs ({self.size},), one number a weight")
         total = torch.zeros(self.size, dtype=self.dtype, device=self.device)
         with torch.enable_grad(), borrowed_rng():
-            if self._undecided:
+            if self._undecided and self.products == _BEFORE_TRYING:
                 self._decide(vector)
             for place, (_, count) in enumerate(self._batches):
                 total += self._product(place, vector) * (count / self._total)

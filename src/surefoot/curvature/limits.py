@@ -94,13 +94,15 @@ def read_optimizer(
         if not any(optimizer.state.get(one) for one in parameters):
             notes = ("before the first step the preconditioner is made from gradients at the same weights",)
     if any(factor != 1.0 for factor in factors):
-        spread = torch.cat([torch.full((one.numel(),), f**0.5) for one, f in zip(parameters, factors, strict=True)])
+        spread = torch.cat(
+            [torch.full((one.numel(),), f**0.5, dtype=one.dtype) for one, f in zip(parameters, factors, strict=True)]
+        )
         spread = spread.to(parameters[0])
         scale = spread if scale is None else scale * spread
     added: float | Tensor = 0.0
     if not apart and any(decays):
         added = decays[0] if len(set(decays)) == 1 else torch.cat(
-            [torch.full((one.numel(),), d) for one, d in zip(parameters, decays, strict=True)]
+            [torch.full((one.numel(),), d, dtype=one.dtype) for one, d in zip(parameters, decays, strict=True)]
         ).to(parameters[0])  # fmt: skip
     return Reading(rule, beta, scale, added, max(decays, default=0.0) if apart else 0.0, adaptive, notes)
 

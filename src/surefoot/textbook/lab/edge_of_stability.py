@@ -92,12 +92,12 @@ def run(
     *,
     seeds: int = 3,
     cases: Sequence[Case] = CASES,
-    shorten: float = 1.0,
+    points: int = POINTS,
     workers: int = WORKERS,
 ) -> LabResult:
-    """Train every case from every seed and follow its sharpness. `shorten` divides the steps of every training."""
+    """Train every case from every seed and follow its sharpness. `points` measurements a training."""
     chosen = setting.seed_list(seeds)
-    jobs = [(case, seed, max(8, round(case.steps / shorten))) for case in cases for seed in chosen]
+    jobs = [(case, seed, points) for case in cases for seed in chosen]
     results: dict[tuple[str, int], _Seen] = {}
     for (case, seed, _), seen in zip(jobs, _all(jobs, workers), strict=True):
         results[case.name, seed] = seen
@@ -163,7 +163,7 @@ def run(
         notes=(
             f"digits: {EXAMPLES} of scikit-learn's, centred, MLP 64-32-32-10 of tanh, half the squared error",
             "Chebyshev: 20 points of the polynomial of degree 5 on [-1, 1], one layer of 100 tanh",
-            f"every training is measured {POINTS} times, from {len(chosen)} seeds; eigenvalues to a thousandth",
+            f"every training is measured {points} times, from {len(chosen)} seeds; eigenvalues to a thousandth",
         ),
         provenance=Provenance.here(seeds={"first": chosen[0]}, data=digits_task().checksum()),
     )
@@ -213,7 +213,7 @@ def _all(jobs: Sequence[tuple[Case, int, int]], workers: int) -> Iterator[_Seen]
 
 
 def _one(job: tuple[Case, int, int]) -> _Seen:
-    case, seed, steps = job
+    case, seed, points = job
     task = digits_task() if case.data == "digits" else chebyshev_task()
     recipe = Recipe(
         optimizer=case.optimizer, lr=case.lr, options=dict(case.options), batch_size=case.batch, epochs=1e6, seed=seed
@@ -221,19 +221,19 @@ def _one(job: tuple[Case, int, int]) -> _Seen:
     with borrowed_threads(1), borrowed_rng(seed), torch.enable_grad():
         training = ShortRun(task, recipe)
         hvp = Hvp(task, training.single.model, batches_of(task), method="reverse")
-        for point in sorted({round(one) for one in np.linspace(steps / POINTS, steps, POINTS).tolist()}):
+        for point in sorted({round(one) for one in np.linspace(case.steps / points, case.steps, points).tolist()}):
             training.advance(point)
             if training.diverged or training.look(hvp, squares=None, most=80, seed=seed) is None:
                 break
         sharp = None
         if isinstance(case.batch, int) and not training.diverged:
             sharp = _batch_sharpness(task, training.single.model, case.batch, seed)
-    points = training.points
+    seen = training.points
     return _Seen(
-        [one.step for one in points],
-        [one.lr / one.limit for one in points],
-        [one.sharpness for one in points],
-        [one.loss for one in points],
+        [one.step for one in seen],
+        [one.lr / one.limit for one in seen],
+        [one.sharpness for one in seen],
+        [one.loss for one in seen],
         sharp,
     )
 

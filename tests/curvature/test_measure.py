@@ -1,0 +1,231 @@
+"""The verb: what it answers on known surfaces and small tasks, its record, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import surefoot as sf
+from surefoot.curvature.noise import gradient_noise
+from surefoot.curvature.plan import make_plan
+from surefoot.curvature.track import points_of
+from surefoot.errors import InputError, MemoryBoundError, RecordError, TaskError
+from surefoot.records import Curvature
+from surefoot.tasks.data.surfaces import mean_height, quadratic
+from surefoot.tasks.loading import load_task
+
+
+def bowl(noise=0.0, rows=64, eigenvalues=(8.0, 2.0, 0.5)):
+    surface = quadratic(eigenvalues=eigenvalues, noise=noise, rows=rows, start=(1.0,) * len(eigenvalues))
+    split = surface.split
+    return sf.Task(surface.model, (split.x, split.y), (split.xv, split.yv), loss=mean_height, name="bowl", device="cpu")
+
+
+@pytest.fixture(scope="module")
+def iris():
+    return load_task("iris", device="cpu")
+
+
+def test_without_a_rate_the_limit_is_told_and_no_verdict():
+    found = sf.curvature(bowl(), batch_size="full")
+    assert found.sharpness == pytest.approx(8.0, rel=1e-5)
+    assert found.limit == pytest.approx(0.25, rel=1e-5)
+    assert found.overshoot == pytest.approx(0.125, rel=1e-5)
+    assert (found.lr, found.margin, found.verdict, found.step) == (None, None, None, 0)
+    assert "Before training" in found.statement
+    assert "rates up to 0.25 are stable" in found.statement
+
+
+@pytest.mark.parametrize(
+    ("lr", "word"), [(0.1, "stable"), (0.2, "oscillating but stable"), (0.25, "at the edge"), (0.28, "beyond")]
+)
+def test_verdict_and_margin_on_a_bowl(lr, word):
+    found = sf.curvature(bowl(), lr=lr, batch_size="full", steps=10)
+    assert found.verdict == word
+    assert found.margin == pytest.approx(0.25 / lr, rel=1e-4)
+    assert found.step == 10
+    assert "After 10 updates" in found.statement
+    assert found.track_sharpness == pytest.approx([8.0] * len(found.track_step), rel=1e-2)
+
+
+def test_a_run_that_diverges_is_told_at_its_last_good_point():
+    found = sf.curvature(bowl(), lr=5.0, batch_size="full", steps=200)
+    assert found.diverged
+    assert found.verdict == "beyond"
+    assert found.step < 200
+    assert any("ran away" in note for note in found.notes)
+    assert found.statement.endswith("The short run diverged.")
+
+
+def test_momentum_nesterov_and_decay_change_the_limit():
+    plain = {"batch_size": "full"}
+    assert sf.curvature(bowl(), momentum=0.9, **plain).limit == pytest.approx(3.8 / 8, rel=1e-4)
+    assert sf.curvature(bowl(), momentum=0.9, nesterov=True, **plain).limit == pytest.approx(3.8 / 2.8 / 8, rel=1e-4)
+    decayed = sf.curvature(bowl(), weight_decay=2.0, **plain)
+    assert decayed.limit == pytest.approx(0.2, rel=1e-4)
+    assert decayed.sharpness == pytest.approx(10.0, rel=1e-4)
+
+
+def test_adam_is_judged_by_its_preconditioned_sharpness(iris):
+    found = sf.curvature(iris, optimizer="adam", lr=0.01, steps=40)
+    assert found.rule == "averaged"
+    assert found.preconditioned > found.sharpness
+    assert found.limit == pytest.approx(38 / found.preconditioned)
+
+
+def test_everything_at_once_is_a_record(iris, tmp_path):
+    found = sf.curvature(iris, lr=0.05, steps=12, top_k=3, density=True, layers=True, noise=True, batch_size=16)
+    assert Curvature.from_json(json.loads(found.dumps())) == found
+    data = found.to_json()
+    contract = {"sharpness", "residual", "products", "limit", "optimizer", "lr", "margin", "verdict", "step"}
+    assert contract < data.keys()
+    assert {"value", "interval", "status"} < data["noise_scale"].keys()
+    assert list(found.eigenvalues) == sorted(found.eigenvalues, reverse=True)
+    assert found.eigenvalues[0] == found.sharpness
+    assert found.smallest < found.sharpness
+    assert found.smallest <= 0 < found.trace
+    assert np.trapezoid(found.density, found.density_at) == pytest.approx(1.0, abs=0.02)
+    assert [one.name for one in found.layers] == ["0.weight", "0.bias", "2.weight", "2.bias"]
+    assert all(one.sharpness <= found.sharpness * (1 + 1e-3) for one in found.layers)
+    assert all(one.update > 0 for one in found.layers)
+    noise = found.noise_scale
+    assert noise.batch_sharpness > 0
+    assert noise.floor > 0
+    found.plot(tmp_path / "c.png")
+    assert (tmp_path / "c.png").read_bytes().startswith(b"\x89PNG")
+    assert "iris" in found._repr_html_()
+
+
+def test_it_is_a_function_of_its_arguments(iris):
+    first, second = (sf.curvature(iris, lr=0.05, steps=20, momentum=0.9) for _ in range(2))
+    for name in ("sharpness", "limit", "track_sharpness", "loss", "statement"):
+        assert np.array_equal(getattr(first, name), getattr(second, name))
+
+
+def test_the_users_objects_and_random_state_are_left_alone(borrowed, iris):
+    module = nn.Sequential(nn.Linear(4, 8), nn.Dropout(0.2), nn.Linear(8, 3))
+    task = sf.Task(module, iris.train.whole, iris.val.whole, loss=nn.CrossEntropyLoss(), device="cpu")
+    with borrowed(module, *iris.train.whole):
+        found = sf.curvature(task, lr=0.05, steps=8, noise=True, layers=True, density=True)
+    assert any("eval mode" in note for note in found.notes)
+
+
+def test_a_small_tolerance_that_is_not_reached_is_said_with_the_residual(iris):
+    found = sf.curvature(iris, tolerance=1e-12)
+    assert not found.converged
+    assert found.residual >= 0
+    assert "not converged" in found.statement
+    assert "lies within" in found.statement
+
+
+class TestWeights:
+    @pytest.mark.parametrize("name", ["w.pt", "w.safetensors", "checkpoint.pt"])
+    def test_a_saved_state_dict_is_where_it_measures(self, iris, tmp_path, name):
+        model = iris.make_model(3)
+        path = tmp_path / name
+        if name.endswith("safetensors"):
+            from safetensors.torch import save_file
+
+            save_file(model.state_dict(), path)
+        else:
+            torch.save({"model": model.state_dict(), "step": 3} if "check" in name else model.state_dict(), path)
+        assert sf.curvature(iris, weights=path).sharpness == pytest.approx(
+            sf.curvature(iris, weights=model.state_dict()).sharpness
+        )
+        assert sf.curvature(iris, weights=path).sharpness != pytest.approx(sf.curvature(iris).sharpness, rel=1e-3)
+
+    def test_what_does_not_fit_is_refused(self, iris, tmp_path):
+        torch.save(nn.Linear(2, 2).state_dict(), tmp_path / "other.pt")
+        torch.save(nn.Linear(2, 2), tmp_path / "module.pt")
+        (tmp_path / "text.pt").write_text("weights")
+        for name, said in (
+            ("other.pt", "does not fit"), ("module.pt", "more than tensors|cannot be read"), ("text.pt", "weights"),
+            ("none.pt", "no such file"),
+        ):  # fmt: skip
+            with pytest.raises(InputError, match=said):
+                sf.curvature(iris, weights=tmp_path / name)
+
+
+class TestRefused:
+    @pytest.mark.parametrize(
+        ("options", "said"),
+        [
+            ({"steps": -1}, "`steps` is -1"),
+            ({"top_k": 0}, "`top_k` is 0"),
+            ({"tolerance": 0}, "`tolerance` is 0"),
+            ({"examples": 0}, "`examples` is 0"),
+            ({"track": True}, "`track` needs a rate"),
+            ({"lr": -1.0}, "`lr` is -1"),
+            ({"momentun": 0.9}, "did you mean `momentum`"),
+            ({"optimizer": "sdg"}, "did you mean `sgd`"),
+        ],
+    )
+    def test_arguments(self, iris, options, said):
+        with pytest.raises(InputError, match=said):
+            sf.curvature(iris, **options)
+
+    def test_no_task(self):
+        with pytest.raises(TaskError, match="`task` is int"):
+            sf.curvature(3)
+
+    def test_argmax(self, iris):
+        def wrong(output, target):
+            return (output.argmax(dim=1) - target).float().abs().mean()
+
+        task = sf.Task(iris.model, iris.train.whole, iris.val.whole, loss=wrong, device="cpu")
+        with pytest.raises(TaskError, match="argmax"):
+            sf.curvature(task)
+
+    def test_too_little_memory_is_said_with_what_is_needed(self, iris):
+        with pytest.raises(MemoryBoundError, match=r"needs about .* are allowed"):
+            sf.curvature(iris, memory=2000)
+
+    def test_a_verdict_without_a_rate_is_no_record(self):
+        with pytest.raises(RecordError, match="a verdict is on a rate"):
+            Curvature("t", 1.0, 0.0, 0.0, True, 1, 0, 2.0, "sgd", None, None, "stable", "")
+
+
+def test_little_memory_means_smaller_pieces_and_the_same_answer(iris):
+    whole = sf.curvature(iris)
+    pieces = sf.curvature(iris, memory=60_000)
+    assert pieces.sharpness == pytest.approx(whole.sharpness, rel=1e-5)
+    plan = make_plan(iris, iris.make_model(0), memory=60_000)
+    assert plan.chunk < iris.train.size
+    assert any("in pieces" in note for note in pieces.notes)
+
+
+def test_points_of_a_run():
+    assert points_of(10, 5) == [0, 2, 5, 8, 10]
+    assert points_of(0, 5) == [0]
+    assert points_of(2, 40) == [0, 1, 2]
+
+
+def test_noise_on_a_bowl_is_what_was_put_in():
+    """Noise of deviation 1 on 3 weights: tr S is 3; at the start |G|² is the sum of squared eigenvalues."""
+    task = bowl(noise=1.0, rows=4096)
+    found = sf.curvature(task, batch_size=64, lr=0.05, steps=0, noise=True)
+    noise = found.noise_scale
+    signal = 8.0**2 + 2.0**2 + 0.5**2
+    # 32 batches of 64: |ḡ|² has variance about 4 |G|² s² / 2048, the trace one of 2 · 3 / 2048 · 64.
+    assert noise.signal == pytest.approx(signal, abs=3 * math.sqrt(4 * signal / 2048))
+    assert noise.variance == pytest.approx(3.0, rel=3 * math.sqrt(2 / (3 * 31)))
+    assert noise.status == "resolved"
+    assert noise.interval[0] < 3.0 / signal < noise.interval[1]
+    along = 8.0**3 + 2.0**3 + 0.5**3
+    assert noise.largest_lr == pytest.approx(signal / along, rel=0.05)
+    assert noise.batch_sharpness == pytest.approx(along / signal, rel=0.05)
+    assert noise.floor == pytest.approx(0.05 * 3 / 4 * (1 / 64 - 1 / task.train.size), rel=0.35)
+    assert noise.variance_measured[0] == pytest.approx(noise.variance / noise.variance_batch[0], rel=1e-6)
+
+
+def test_noise_needs_three_batches():
+    task = bowl(rows=2)
+    found = sf.curvature(task, batch_size="full")
+    assert found.noise_scale is None
+    assert any("too few examples" in note for note in found.notes)
+    assert gradient_noise.__doc__
