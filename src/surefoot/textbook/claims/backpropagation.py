@@ -13,10 +13,7 @@ CLAIMS = (
     Claim(
         "backprop-gradient-matches-numeric",
         TOPIC,
-        (
-            "Backpropagation, the chain rule from the output backwards, gives the exact gradient for every "
-            "weight and bias."
-        ),
+        "Applying the chain rule from the output backwards yields every weight's gradient exactly.",
         rule(
             below("worst gradient error over all nets", 1e-6),
             below("worst error of the hand-written XOR gradient with factor 2/N", 1e-6),
@@ -42,7 +39,7 @@ CLAIMS = (
     Claim(
         "training-loop-four-steps",
         TOPIC,
-        "Training repeats forward pass, loss, backward pass and update, and so the loss falls.",
+        "Forward pass, loss, backward pass, update: repeating these four makes the loss fall.",
         rule(
             below("share of the loss left by the training loop, complete", 0.7),
             above("share of the loss left by the training loop, no backward pass", 0.95),
@@ -75,7 +72,7 @@ CLAIMS = (
     Claim(
         "backprop-cost",
         TOPIC,
-        ("Backpropagation gives all gradients efficiently, and is still the expensive part of training."),
+        "Backpropagation is the efficient way to all gradients, and nevertheless what training mostly pays for.",
         rule(
             above("cost: time of forward and backward over forward alone", 2),
             below("cost: time of forward and backward over forward alone", 6),
@@ -92,7 +89,7 @@ CLAIMS = (
     Claim(
         "backprop-architecture-agnostic",
         TOPIC,
-        "The same backpropagation works for any differentiable architecture.",
+        "Backpropagation does not mind the architecture, as long as all of it can be differentiated.",
         rule(
             below("worst gradient error, fully connected net", 1e-5),
             below("worst gradient error, convolutional net", 1e-5),
@@ -111,7 +108,7 @@ CLAIMS = (
     Claim(
         "backprop-cures-vanishing",
         TOPIC,
-        "Backpropagation deals with vanishing and exploding gradients.",
+        "Vanishing and exploding gradients are dealt with by backpropagation itself.",
         rule(
             above("log10 of first-layer over last-layer gradient, plain", -1),
         ),

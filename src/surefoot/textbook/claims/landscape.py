@@ -93,7 +93,7 @@ CLAIMS = (
     Claim(
         "moderate-lr-crosses-saddles",
         TOPIC,
-        "A moderate rate gets the optimizer past saddles and local minima to a good solution.",
+        "Past saddles and local minima, on to a good solution: that is what a moderate rate is good for.",
         rule(
             above("saddle: share in a minimum after 200 updates at rate 0.3", 0.5, n=5),
             below("saddle: share in a minimum after 200 updates at rate 0.01", 0.5, n=5),

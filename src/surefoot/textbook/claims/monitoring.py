@@ -114,7 +114,7 @@ CLAIMS = (
     Claim(
         "early-stopping-saves-and-protects",
         TOPIC,
-        ("Stopping when the validation loss has not improved for some epochs avoids overfitting and lost time."),
+        "Ending a training once the validation loss has stopped improving saves time and avoids overfitting.",
         rule(
             above("share of epochs that stopping saves, patience 5, clean images", 0.2, when="time, clean images"),
             above("test accuracy that stopping gains, patience 5, clean images", 0.005, when="accuracy, clean images"),
@@ -146,7 +146,7 @@ CLAIMS = (
     Claim(
         "regularization-delays-overfitting",
         TOPIC,
-        "Dropout, weight decay and augmentation allow more epochs before a net overfits.",
+        "With dropout, weight decay or augmentation a net can train for more epochs before it overfits.",
         rule(
             above("epochs by which dropout delays the lowest validation loss", 0, when="dropout"),
             above("rise of the validation loss that dropout takes away", 0, when="dropout"),
@@ -234,7 +234,7 @@ CLAIMS = (
     Claim(
         "validation-loss-rise-means-overfitting",
         TOPIC,
-        ("Training loss still falling while validation loss rises is overfitting, and it costs accuracy."),
+        "A validation loss that rises while the training loss still falls is overfitting, and costs accuracy.",
         rule(
             above("rise of the validation loss after its lowest, clean images", 0, when="clean images"),
             below(
@@ -312,7 +312,7 @@ CLAIMS = (
     Claim(
         "plateau-means-converged",
         TOPIC,
-        ("A flat end of the loss curve means that the training has converged and more epochs bring little."),
+        "When the curve of the loss has gone flat, training is done and more epochs are of little use.",
         rule(
             above("XOR, uniform weights: loss after 20000 updates over that after 5000", 0.9),
         ),

@@ -207,7 +207,7 @@ CLAIMS = (
     Claim(
         "annealing-or-adaptive-rescues-large-lr",
         TOPIC,
-        "Letting the rate fall, or using an adaptive optimizer, limits the harm of a start rate that is too large.",
+        "A start rate that is too large does less harm if the rate then falls, or the optimizer adapts.",
         rule(
             above(
                 "rescue: accuracy gained by cosine decay, 2 × the stable rate",

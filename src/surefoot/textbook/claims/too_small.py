@@ -257,7 +257,7 @@ CLAIMS = (
     Claim(
         "small-lr-avoids-getting-stuck",
         TOPIC,
-        "A small rate can keep a model from getting stuck.",
+        "Choosing a small rate is a way not to get stuck.",
         rule(
             below("double well: change of the chance to escape per e-fold of the rate", 0.0),
             below("saddle: rate × updates needed to leave, rate 0.1 over rate 0.01", 0.1),

@@ -106,10 +106,7 @@ CLAIMS = (
     Claim(
         "sigmoid-derivative-conventions",
         TOPIC,
-        (
-            "The sigmoid's derivative is s(x)(1-s(x)) of the pre-activation, or x(1-x) of the activation; "
-            "each is right in its place."
-        ),
+        "Both forms of the sigmoid's derivative are right: s(x)(1-s(x)) before it, a(1-a) on its output a.",
         rule(
             above("cosine of the XOR update with x(1-x) on activations", 0.999),
             below("cosine of the XOR update with x(1-x) on pre-activations", 0.9),
@@ -127,10 +124,7 @@ CLAIMS = (
     Claim(
         "xor-loss-curve-three-phases",
         TOPIC,
-        (
-            "The XOR loss from uniform weights starts high, falls fast in the middle and flattens when the "
-            "function is learnt."
-        ),
+        "From uniform weights the XOR loss begins high, then drops quickly, and levels off once XOR is learnt.",
         rule(
             above("XOR, uniform weights: loss at the start", 0.24),
             above("XOR, uniform weights: share of the fall to 5000 updates that happens from 1000 to 4000", 0.5),
@@ -149,7 +143,7 @@ CLAIMS = (
     Claim(
         "xor-lr-001-slow",
         TOPIC,
-        "On XOR a rate of 0.01 is stable but very slow.",
+        "At 0.01 the XOR program never misbehaves, and hardly gets anywhere.",
         rule(
             below("XOR: share of seeds whose loss ever rose at rate 0.01", 0.05),
             below("XOR: share of seeds solved at rate 0.01", 0.05),
@@ -166,7 +160,7 @@ CLAIMS = (
     Claim(
         "xor-lr-01-sweet-spot",
         TOPIC,
-        "On XOR a rate of 0.1 converges well; it is the sweet spot.",
+        "The sweet spot for XOR is a rate of 0.1, which converges well.",
         rule(
             above("XOR: share of seeds solved at rate 0.1", 0.5),
         ),
@@ -187,7 +181,7 @@ CLAIMS = (
     Claim(
         "xor-lr-1-oscillates",
         TOPIC,
-        "On XOR a high rate such as 1.0 oscillates or diverges.",
+        "A rate as high as 1.0 makes the XOR program oscillate, or diverge.",
         rule(
             above("XOR: share of seeds whose loss rose in more than 1% of the updates at rate 1", 0.5),
         ),
@@ -207,7 +201,7 @@ CLAIMS = (
     Claim(
         "xor-sgd-slower-than-adam",
         TOPIC,
-        "On XOR SGD at 0.1 is slower than Adam, and SGD at 0.01 is stable and slow.",
+        "On XOR SGD lags behind Adam at 0.1, and at 0.01 it is steady but slow.",
         rule(
             above("final XOR loss of SGD over that of Adam, both at 0.1", 2),
             above("share of the first XOR loss that is left, SGD at 0.01", 0.5),
@@ -230,7 +224,7 @@ CLAIMS = (
     Claim(
         "xor-adam-01-vs-001",
         TOPIC,
-        "On XOR Adam at 0.1 is fast but may oscillate; at 0.01 it is smooth and the most balanced.",
+        "Adam on XOR: quick and perhaps unsteady at 0.1, smooth and best balanced at 0.01.",
         rule(
             above("rises of the XOR loss of Adam, at 0.1 minus at 0.01", 0),
             above("final XOR loss of Adam at 0.1 over that at 0.01", 1),
