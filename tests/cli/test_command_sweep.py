@@ -41,6 +41,7 @@ def test_a_sweep_writes_record_page_picture_and_study(kept, surefoot):
     record = Study.from_json(json.loads(shown.out))
     assert record.contents == facts["contents"]
     assert record.best.recipe.lr == facts["best"]["recipe"]["lr"]
+    assert surefoot("report", folder / "study.json", "-q").code == 0
 
 
 def test_the_summary_names_the_best_its_cost_and_the_best_rates(kept, surefoot):

@@ -10,6 +10,7 @@ from typing import Any
 from surefoot.errors import RecordError
 from surefoot.records import Curvature, Found, Landscape, Record, Run, Sweep
 from surefoot.records.claim import TextbookRecord
+from surefoot.records.study import Study
 from surefoot.report.schedule_preview import SchedulePreview
 from surefoot.textbook.lab.record import LabResult
 
@@ -38,6 +39,10 @@ def files_of(record: Record) -> dict[str, Writer]:
         return lab_files(record)
     if isinstance(record, SchedulePreview):
         return schedule_files(record)
+    if isinstance(record, Study):
+        from surefoot.report.study_page import study_files
+
+        return study_files(record)
     if isinstance(record, TextbookRecord):
         from surefoot.report.textbook_page import textbook_files
 
