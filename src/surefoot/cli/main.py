@@ -34,8 +34,11 @@ _PLACES = {
     "compare": ("surefoot.cli.compare:compare", "Train a task in several settings and put them side by side."),
     "sweep": ("surefoot.cli.sweep:sweep", "Train a task under many recipes, kept and resumed, on one machine or many."),
     "study": ("surefoot.cli.study:study", "List, show, export, merge, verify and remove kept sweeps."),
+    "diagnose": ("surefoot.cli.diagnose:diagnose", "Tell from a log what is wrong with a training."),
+    "explain": ("surefoot.cli.explain:explain", "Tell what a finding of `diagnose` means."),
     "tasks": ("surefoot.cli.tasks:tasks", "List the built-in tasks."),
     "ask": ("surefoot.cli.ask:ask", "Ask in your own words; answered from what was measured."),
+    "watch": ("surefoot.cli.watch:watch", "Follow the log of a running training and say what it suffers from."),
     "report": ("surefoot.cli.report:report", "Draw the page and pictures of a saved record."),
 }
 

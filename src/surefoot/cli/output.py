@@ -146,5 +146,7 @@ def _is_ours(path: Path, *, record: bool) -> bool:
             data = json.loads(path.read_bytes())
         except (OSError, ValueError, RecursionError):
             return False
+        if isinstance(data, list) and data:
+            data = data[0]
         return isinstance(data, dict) and isinstance(data.get("kind"), str) and isinstance(data.get("schema"), int)
     return b"surefoot" in head.lower()
