@@ -44,7 +44,7 @@ def bowl(
     schedule: str = "constant",
     schedule_options: Mapping[str, Any] | None = None,
     steps: int = 40,
-    grid: int = 61,
+    grid: int = 101,
     span: float | None = None,
     refine: bool = True,
     watch: Watch | None = None,
@@ -124,7 +124,7 @@ def _plane(surface: Surface) -> Plane:
     if surface.quadratic:
         names = [f"w{place + 1}, eigenvalue {surface.eigenvalues[place]:g}" for place in range(2)]
     plane = Plane(
-        "coordinates", "the point 0", np.zeros(size), np.eye(size)[:2], names, ["distance"] * 2,
+        "coordinates", "the point 0", np.zeros(size), np.eye(size)[:2], names, ["coordinate"] * 2,
         curvatures=[*surface.eigenvalues[:2]] if surface.quadratic else [None, None],
     )  # fmt: skip
     plane.shown = [np.array([one[:2] for one in surface.lowest])]

@@ -22,6 +22,8 @@ Floats = npt.NDArray[np.float64]
 Watch = Callable[[str, int, int], None]
 """Told what is being done, how much of it, and of how much."""
 
+_MOST_LINES = 25
+"""Lines that refinement adds along an axis."""
 _FLYING = 2.0
 """Points whose loss is above this many times the first one are beyond the picture: a path that diverges leaves it."""
 
@@ -75,7 +77,7 @@ def drawn(
             at = np.concatenate([places[walk.name][0] for walk in walks])
             here = np.concatenate([below[walk.name] for walk in walks])
             surface = refined(
-                ground, plane.origin, plane.directions, surface, at, here, most=grid // 2,
+                ground, plane.origin, plane.directions, surface, at, here, most=min(grid // 2, _MOST_LINES),
                 tick=lambda a, b: tell("refining below the paths", a, b),
             )  # fmt: skip
     if surface.added:

@@ -82,7 +82,7 @@ def landscape(
         dims: 1 for a line, 2 for a plane; 2, and 1 for ``"between"``.
         grid: lines along an axis; 3 to 1001.
         span: half the width of the picture in units of its axes; None shows the paths, or 1.
-        refine: whether up to half as many lines are added where the picture would be wrong below a path.
+        refine: whether lines are added, up to 25 along an axis, where the picture would be wrong below a path.
         examples: training examples over which every loss is the mean, or ``"all"``; None takes at most 512.
         points: most points of a path; from 2.
         memory: bytes that may be used; None takes half of what is free.

@@ -31,7 +31,8 @@ class Axis(Record):
     """Coordinates of the grid lines, rising; not evenly spaced where the grid was refined. 0 is the origin."""
     unit: str = "distance"
     """What a coordinate of 1 means: `distance`, Euclidean in the space of weights; `size of the weights` (of the
-    filters, of the layers), a step as long as they are; `share`, of the way between two points."""
+    filters, of the layers), a step as long as they are; `share`, of the way between two points; `coordinate`, a
+    number of a bowl."""
     length: float = 1.0
     """Euclidean length of a coordinate of 1."""
     share: float | None = None

@@ -31,6 +31,7 @@ GROUND = ("#fbfcfe", "#eceff4", "#d6dde7", "#b6c1d0", "#94a2b6")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">", "h", "p")
 _MAP = LinearSegmentedColormap.from_list("ground", GROUND)
 _HALO = [patheffects.withStroke(linewidth=3.2, foreground="white", alpha=0.85)]
+_THIN_HALO = [patheffects.withStroke(linewidth=2.0, foreground="white", alpha=0.5)]
 
 
 def landscape_figure(found: Landscape, path: str | os.PathLike[str] | None = None) -> Picture:
@@ -104,9 +105,9 @@ def surface_figure(found: Landscape, path: str | os.PathLike[str] | None = None)
     axes.set_title(plain_title(headline(found)), fontsize=12)
     if found.paths:
         axes.legend(fontsize=8, frameon=False, loc="upper left")
-        picture.supxlabel(
-            "Solid: true loss along the path. Dotted: the surface below it.", fontsize=8.5, color="#5a6675"
-        )
+        off = any(len(one.off_plane) and float(one.off_plane.max()) > 1e-9 for one in found.paths)
+        said = "Solid: true loss along the path. Dotted: the surface below it." if off else caption(found)
+        picture.supxlabel(said, fontsize=8.5, color="#5a6675")
     return written(picture, path)
 
 
@@ -137,24 +138,22 @@ def draw_above(axes: Axes, found: Landscape, levels: Levels) -> None:
         bar.outline.set_visible(False)
         axes.set_xlim(x[0], x[-1])
         axes.set_ylim(y[0], y[-1])
-    axes.plot([0], [0], "+", color="#26303d", markersize=11, markeredgewidth=1.4, zorder=5)
+    if found.directions != "coordinates":
+        axes.plot([0], [0], "+", color="#26303d", markersize=11, markeredgewidth=1.4, zorder=5)
     for place, one in enumerate(found.paths):
         keep = until_it_leaves(found, one)
         colour, marker = _look(place)
         across, along = (column[keep] for column in one.coordinates)
-        axes.plot(across, along, color=colour, linewidth=1.4, path_effects=_HALO, zorder=3)
-        size = 4.2 if len(one.step) <= 60 else 2.8
+        few = len(one.step) <= 60
         axes.plot(
-            across,
-            along,
-            marker,
-            color=colour,
-            markersize=size,
-            markeredgecolor="white",
-            markeredgewidth=0.4,
-            label=plain_title(one.name),
-            zorder=4,
-        )
+            across, along, color=colour, linewidth=1.4, path_effects=_HALO if few else _THIN_HALO, zorder=3,
+            label=None if few else plain_title(one.name),
+        )  # fmt: skip
+        if few:
+            axes.plot(
+                across, along, marker, color=colour, markersize=4.2, markeredgecolor="white", markeredgewidth=0.4,
+                label=plain_title(one.name), zorder=4,
+            )  # fmt: skip
         if len(across):
             axes.plot(across[:1], along[:1], "o", color="white", markeredgecolor="#26303d", markersize=8, zorder=5)
             axes.plot(across[-1:], along[-1:], marker, color=colour, markersize=9, markeredgecolor="white", zorder=6)

@@ -286,6 +286,8 @@ def _grid_table(found: Landscape) -> Table:
 
 def _label(axis: Axis) -> str:
     """The axis's name, short enough for a phone; sentences on the page tell the rest."""
+    if axis.unit == "coordinate":
+        return axis.name
     unit = {"distance": "distance", "share": "share of the way"}.get(axis.unit, axis.unit)
     return f"{axis.name} ({unit})"
 

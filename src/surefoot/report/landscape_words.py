@@ -23,6 +23,8 @@ __all__ = [
 
 def axis_label(axis: Axis) -> str:
     """What stands at an axis: its direction, unit, and share or curvature."""
+    if axis.unit == "coordinate":
+        return axis.name
     unit = {"distance": "distance in weight space", "share": "share of the way"}.get(axis.unit, f"in {axis.unit}")
     told = ""
     if axis.share is not None:
