@@ -40,7 +40,31 @@ class TestOrder:
     def test_a_summary_with_step_zero_at_the_end_is_left_out(self):
         one = settled(np.array([1.0, 2, 3, 4, 0]), np.arange(5.0))
         assert list(one.step) == [1, 2, 3, 4]
-        assert one.odd_last
+        assert one.odd
+
+    def test_steps_that_fall_back_very_often_are_settled_without_end(self):
+        rng = np.random.default_rng(0)
+        step = np.arange(200_000.0)
+        step[rng.integers(1, 200_000, 4000)] = 0
+        one = settled(step, step)
+        assert restarts(step, step) == []
+        assert bool(np.all(np.diff(one.step) > 0))
+        step = np.concatenate([np.arange(100_000.0), np.arange(4000.0)[::-1] - 4000])
+        assert bool(np.all(np.diff(settled(step, step).step) > 0))
+
+    def test_one_entry_that_falls_back_alone_is_a_slip(self):
+        step = np.array([0.0, 1, 2, 3, 0, 4, 5, 6])
+        assert restarts(np.arange(8.0), step) == []
+        one = settled(step, np.arange(8.0))
+        assert list(one.step) == [0, 1, 2, 3, 4, 5, 6]
+        assert list(one.value) == [0, 1, 2, 3, 5, 6, 7]
+        assert one.odd
+
+    @pytest.mark.parametrize("tail", [[0], [0, 0]])
+    def test_a_summary_at_the_end_may_have_two_entries(self, tail):
+        one = settled(np.array([1.0, 2, 3, 4, *tail]), np.arange(4.0 + len(tail)))
+        assert list(one.step) == [1, 2, 3, 4]
+        assert one.odd
 
     @pytest.mark.parametrize(
         ("step", "cuts"),

@@ -138,8 +138,10 @@ class _Assembly:
                 "rewound-steps",
                 f"{text}{more}: a resumed training; the {one.replaced} entries it wrote again replace the older ones",
             )
-        if one.odd_last:
-            self.note("odd-last-entry", f"the last entry of {name!r} has a step before all others: it was left out")
+        if one.odd:
+            self.note(
+                "odd-steps", f"a few entries of {name!r} have a step far before their neighbours': they were left out"
+            )
         if one.shuffled:
             self.note(
                 "mixed-steps", f"the steps of {name!r} are in no order, as with several writers: they were sorted"

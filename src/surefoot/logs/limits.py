@@ -22,7 +22,7 @@ MOST_COLUMNS = 2_000
 MOST_RUNS = 1_000
 MOST_UNPACKED = 1 << 31
 """Bytes that a compressed file may unpack to."""
-MOST_DOCUMENT = 1 << 28
+MOST_DOCUMENT = 1 << 27
 """Bytes of a file that must be held whole: one JSON document, a compressed database."""
 MOST_FILES = 100_000
 """Directory entries looked at below one folder."""

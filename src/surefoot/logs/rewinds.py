@@ -8,6 +8,7 @@ several writers took turns (the entries are sorted).
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,7 @@ _Floats = npt.NDArray[np.float64]
 
 _MOST_RESTARTS = 50
 _FEWEST = 3
+_LOOK = 1000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,28 +34,36 @@ class Settled:
     """Entries dropped because a resumed training wrote those steps again."""
     resumed: tuple[int, ...] = ()
     """First step of each resumed part."""
-    odd_last: bool = False
-    """Whether a last entry with a step before all others was left out."""
+    odd: bool = False
+    """Whether entries whose steps fall back alone, or at the very end, were left out."""
     shuffled: bool = False
     """Whether the steps were in no order and had to be sorted."""
 
 
 def restarts(order: _Floats, step: _Floats) -> list[float]:
     """Positions in `order` at which a new training begins: the steps fall back to where the one before began."""
+    lone = _lone(step)
+    order, step = order[~lone], step[~lone]
     falls = np.flatnonzero(np.diff(step) < 0) + 1
     if not len(falls) or _mixed(len(falls), len(step)):
         return []
     found: list[float] = []
-    start = 0
+    start, reach = 0, _near_start(step, 0)
     for fall in falls:
-        first = step[start]
-        distinct = len(np.unique(step[start:fall]))
-        rest = len(np.unique(step[fall:]))
-        spacing = np.median(np.diff(np.unique(step[start:fall]))) if distinct > 1 else 1.0
-        if distinct >= _FEWEST and rest > 1 and step[fall] <= first + 0.5 * spacing:
+        if step[fall] > reach or len(np.unique(step[start : min(fall, start + _LOOK)])) < _FEWEST:
+            continue
+        if len(np.unique(step[fall : fall + _LOOK])) > 1:
             found.append(float(order[fall]))
-            start = int(fall)
-    return found if len(found) <= _MOST_RESTARTS else []
+            start, reach = int(fall), _near_start(step, int(fall))
+            if len(found) > _MOST_RESTARTS:
+                return []
+    return found
+
+
+def _near_start(step: _Floats, start: int) -> float:
+    """The largest step that still counts as where the training at `start` began: half a spacing above it."""
+    spacings = np.diff(np.unique(step[start : start + _LOOK]))
+    return float(step[start] + 0.5 * (np.median(spacings) if len(spacings) else 1.0))
 
 
 def settled(step: _Floats, value: _Floats) -> Settled:
@@ -70,15 +80,32 @@ def settled(step: _Floats, value: _Floats) -> Settled:
         last = np.append(np.diff(steps[by_step]) > 0, True)
         kept = by_step[last]
         return Settled(steps[kept], value[kept], repeated=len(steps) - len(kept), shuffled=True)
-    # A single low step at the very end is a summary that was written with step 0, not a resume.
-    if len(falls) and falls[-1] == len(steps) - 1 and steps[-1] <= steps[0]:
-        return dataclasses.replace(settled(step[:-1], value[:-1]), odd_last=True)
+    lone = _lone(steps)
+    odd = bool(np.any(lone))
+    steps, value = steps[~lone], value[~lone]
+    rises = np.diff(steps)
+    falls = np.flatnonzero(rises < 0) + 1
+    tail = int(falls[-1]) if len(falls) else len(steps)
+    # A low step or two at the very end are a summary that was written with step 0, not a resume.
+    trailing = _FEWEST <= tail < len(steps) <= tail + 2 and bool(np.all(steps[tail:] <= steps[0]))
+    if trailing:
+        steps, value, falls, rises = steps[:tail], value[:tail], falls[:-1], rises[: tail - 1]
     after = np.minimum.accumulate(steps[::-1])[::-1]
     keep = np.append(steps[:-1] < after[1:], True)
     repeated = int(np.sum(rises == 0))
     dropped = int(np.sum(~keep))
     resumed = tuple(int(steps[fall]) for fall in falls)
-    return Settled(steps[keep], value[keep], min(repeated, dropped), max(0, dropped - repeated), resumed)
+    return Settled(
+        steps[keep], value[keep], min(repeated, dropped), max(0, dropped - repeated), resumed, odd or trailing
+    )
+
+
+def _lone(step: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    """Entries that alone fall back while the next goes on from before them: slips of a logger, not resumes."""
+    lone = np.zeros(len(step), dtype=bool)
+    if len(step) > _FEWEST:
+        lone[1:-1] = (step[1:-1] < step[:-2]) & (step[2:] > step[:-2])
+    return lone
 
 
 def _mixed(falls: int, entries: int) -> bool:
