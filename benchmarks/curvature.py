@@ -41,9 +41,10 @@ from surefoot.tasks.catalogue import find_entry
 from surefoot.tasks.task import Task
 
 WANTED = 1e-3
-EXAMPLES, BATCH = 256, 64
+BATCHES = 4
 UPDATES = 100
-TASKS = {"MLP": ("digits", 0.1), "CNN": ("digits-cnn", 0.1), "transformer": ("tiny-text-transformer", 0.1)}
+TASKS = {"MLP": ("digits", 0.1, 64), "CNN": ("digits-cnn", 0.1, 32), "transformer": ("tiny-text-transformer", 0.1, 8)}
+"""Name -> task, rate of the updates, examples in each batch."""
 PEERS = {"PyHessian": "pyhessian", "curvlinops": "curvlinops-for-pytorch", "hessian-eigenthings": "hessian-eigenthings"}
 
 Batches = list[tuple[torch.Tensor, torch.Tensor]]
@@ -141,10 +142,10 @@ def summary(truth: float, seen: list[tuple[float, int, float]]) -> dict[str, flo
     }
 
 
-def trained(name: str, lr: float, updates: int) -> tuple[Task, nn.Module, Batches]:
+def trained(name: str, lr: float, size: int, updates: int) -> tuple[Task, nn.Module, Batches]:
     task = find_entry(name).make()
     model = task.make_model(0)
-    batches = [batch for batch, _ in batches_of(task, batch_size=BATCH, examples=EXAMPLES)]
+    batches = [batch for batch, _ in batches_of(task, batch_size=size, examples=BATCHES * size)]
     optimizer = torch.optim.SGD(model.parameters(), lr=lr, momentum=0.9)
     for step in range(updates):
         loss = task.loss_of(model, batches[step % len(batches)])
@@ -155,8 +156,8 @@ def trained(name: str, lr: float, updates: int) -> tuple[Task, nn.Module, Batche
 
 
 def race(name: str, seeds: int, updates: int) -> dict[str, Any]:
-    spec, lr = TASKS[name]
-    task, model, batches = trained(spec, lr, updates)
+    spec, lr, size = TASKS[name]
+    task, model, batches = trained(spec, lr, size, updates)
     hvp = Hvp(task, model, [(batch, len(batch[0])) for batch in batches])
     truth = eigenpairs(hvp, random_vector(hvp.size, 99, dtype=hvp.dtype), tolerance=1e-7, most=150).value
     rows: dict[str, Any] = {
@@ -256,8 +257,8 @@ def main() -> None:
         "name": "curvature",
         "wanted": WANTED,
         "seeds": given.seeds,
-        "examples": EXAMPLES,
-        "batch": BATCH,
+        "batches": BATCHES,
+        "batch_sizes": {name: size for name, (*_, size) in TASKS.items()},
         "peers": {name: _version(package) for name, package in PEERS.items()},
         "tasks": {},
     }
