@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from surefoot.records import Run as Run
     from surefoot.records import Sweep as Sweep
     from surefoot.study.sweep import sweep as sweep
+    from surefoot.study.transfer import transfer as transfer
     from surefoot.tasks.metrics import accuracy as accuracy
     from surefoot.tasks.task import Task as Task
     from surefoot.textbook.ask import ask as ask
@@ -52,6 +53,7 @@ _HOMES = {
     "landscape": "surefoot.landscape",
     "sweep": "surefoot.study.sweep",
     "train": "surefoot.engines.train",
+    "transfer": "surefoot.study.transfer",
     "watch": "surefoot.watch",
 }
 

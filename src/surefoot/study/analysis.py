@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from surefoot.records.study import Response, ResponsePoint, Setting, Share, StudyMember
 
-__all__ = ["best_setting", "importance", "responses", "settings", "value_of"]
+__all__ = ["best_setting", "extrapolated", "importance", "responses", "settings", "value_of"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -86,6 +86,32 @@ def responses(members: Sequence[StudyMember]) -> list[Response]:
     return found
 
 
+def extrapolated(members: Sequence[StudyMember], axis: str, to: float) -> tuple[float, float, float] | None:
+    """The best rate at the value `to` of a numeric axis by a power law, and its 95 % interval; None: not to be told.
+
+    The interval is that of resampled seeds and of the step of the tried rates; it knows nothing of a law that bends.
+    """
+    by_value: dict[float, list[StudyMember]] = {}
+    for member in members:
+        value = value_of(member, axis)
+        if isinstance(value, int | float):
+            by_value.setdefault(float(value), []).append(member)
+    curves = {value: _Curve(some) for value, some in sorted(by_value.items())}
+    usable: list[tuple[float, _Curve, float]] = []
+    for value, curve in curves.items():
+        point = curve.point(value)
+        if point.lr is not None and not point.edge:
+            usable.append((value, curve, point.lr))
+    if len(usable) < 2:
+        return None
+    fitted, drawn = _lines(usable)
+    if len(drawn) < _RESAMPLED // 2:
+        return None
+    place = math.log(to)
+    low, high = np.quantile([line[0] * place + line[1] for line in drawn], [0.025, 0.975])
+    return math.exp(fitted[0] * place + fitted[1]), float(np.exp(low)), float(np.exp(high))
+
+
 def _response(axis: str, label: str, members: Sequence[StudyMember]) -> Response:
     by_value: dict[Any, list[StudyMember]] = {}
     for member in members:
@@ -105,18 +131,25 @@ def _response(axis: str, label: str, members: Sequence[StudyMember]) -> Response
     if len(usable) < 3:
         why = "a slope needs three values with a best rate inside the range of tried ones"
         return Response(axis, label, points, reason=f"{why}; there are {len(usable)}")
+    fitted, drawn = _lines(usable)
+    if len(drawn) < _RESAMPLED // 2:
+        return Response(axis, label, points, reason="under resampled seeds, too few best rates remain")
+    low, high = np.quantile([slope for slope, _ in drawn], [0.025, 0.975])
+    return Response(axis, label, points, fitted[0], float(low), float(high))
+
+
+def _lines(usable: Sequence[tuple[float, _Curve, float]]) -> tuple[tuple[float, float], list[tuple[float, float]]]:
+    """Slope and height of log best rate over log value, and the same under resampled seeds."""
     places = np.log([value for value, _, _ in usable])
-    slopes = np.polyfit(places, np.log([lr for _, _, lr in usable]), 1)
+    slope, height = np.polyfit(places, np.log([lr for _, _, lr in usable]), 1)
     generator = np.random.default_rng(0)
     drawn = []
     for _ in range(_RESAMPLED):
         rates = [curve.resampled_lr(generator) for _, curve, _ in usable]
         if all(rate is not None for rate in rates):
-            drawn.append(float(np.polyfit(places, np.log(np.array(rates, dtype=float)), 1)[0]))
-    if len(drawn) < _RESAMPLED // 2:
-        return Response(axis, label, points, reason="under resampled seeds, too few best rates remain")
-    low, high = np.quantile(drawn, [0.025, 0.975])
-    return Response(axis, label, points, float(slopes[0]), float(low), float(high))
+            one = np.polyfit(places, np.log(np.array(rates, dtype=float)), 1)
+            drawn.append((float(one[0]), float(one[1])))
+    return (float(slope), float(height)), drawn
 
 
 class _Curve:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from surefoot.errors import InputError
 from surefoot.records import Provenance
-from surefoot.study.store import Store, is_begun_only
+from surefoot.study.connecting import is_begun_only
+from surefoot.study.store import Store
 
 __all__ = ["merge"]
 

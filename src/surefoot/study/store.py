@@ -22,13 +22,11 @@ from surefoot.errors import InputError, OutputError, RecordError
 from surefoot.records import Finding, Provenance, Recipe
 from surefoot.records.study import MemberFate, StudyMember, StudyPlan, Unit
 from surefoot.study.blobs import Floats, checksum, decoded, encoded
+from surefoot.study.connecting import connected, is_begun_only
 from surefoot.study.locking import WriterLock, check_file_system
 from surefoot.study.schema import migrate
 
-__all__ = ["MemberResult", "Store", "is_begun_only", "member_checksum"]
-
-_BUSY = 30.0
-"""Seconds to wait for another connection, such as a reader that makes a checkpoint."""
+__all__ = ["MemberResult", "Store", "member_checksum"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,7 +66,7 @@ class Store:
             raise RecordError(f"`{path}` is no study: it is not a file that Surefoot wrote")
         self._lock = WriterLock(self.path) if write else None
         try:
-            self._connection = _connected(self.path, write=write)
+            self._connection = connected(self.path, write=write)
             if write:
                 with self._transaction():
                     migrate(self._connection, str(path))
@@ -97,7 +95,7 @@ class Store:
         self.path = place
         self._lock = WriterLock(place)
         try:
-            self._connection = _connected(place, write=True)
+            self._connection = connected(place, write=True)
             with self._transaction():
                 migrate(self._connection, str(path))
                 self._fill(plan, provenance)
@@ -345,42 +343,6 @@ class Store:
 def member_checksum(row: Sequence[Any]) -> bytes:
     """Checksum of what is kept of a member, but for its time."""
     return checksum(repr(tuple(row)))
-
-
-def _connected(path: Path, *, write: bool) -> sqlite3.Connection:
-    if write:
-        connection = sqlite3.connect(path, timeout=_BUSY, isolation_level=None)
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA foreign_keys = ON")
-        return connection
-    quoted = str(path.resolve()).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
-    # A reader that may write tidies the log away when it is the last to leave; in a folder that cannot be written to
-    # there is no room for its part of the log, and nobody writes there either.
-    for mode in ("mode=rw", "mode=ro", "mode=ro&immutable=1"):
-        connection = sqlite3.connect(f"file:{quoted}?{mode}", uri=True, timeout=_BUSY, isolation_level=None)
-        try:
-            connection.execute("PRAGMA query_only = ON")
-            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        except sqlite3.OperationalError:
-            connection.close()
-        else:
-            return connection
-    raise RecordError(f"`{path}` cannot be opened; see that it may be read")
-
-
-def is_begun_only(path: Path) -> bool:
-    """Whether the file is one whose making was cut off before it held anything."""
-    if not path.is_file():
-        return False
-    if path.stat().st_size == 0:
-        return True
-    try:
-        connection = _connected(path, write=False)
-        with contextlib.closing(connection):
-            return bool(connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0)
-    except (sqlite3.Error, RecordError):
-        return False
 
 
 def _json(value: Any) -> str:

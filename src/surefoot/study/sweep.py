@@ -18,11 +18,12 @@ from surefoot.errors import InputError
 from surefoot.records import Provenance, Recipe
 from surefoot.records.study import Study, StudyPlan
 from surefoot.study.axes import Axis, grid, listed, random, read_axis
+from surefoot.study.connecting import is_begun_only
 from surefoot.study.driver import Watch, drive
 from surefoot.study.executors import Executor, Processes, ThisProcess
 from surefoot.study.planning import plan_study
 from surefoot.study.sources import TaskSource
-from surefoot.study.store import Store, is_begun_only
+from surefoot.study.store import Store
 from surefoot.study.summary import study_of
 from surefoot.tasks.checking import check_task
 from surefoot.tasks.task import Task
