@@ -13,7 +13,10 @@ CLAIMS = (
     Claim(
         "backprop-gradient-matches-numeric",
         TOPIC,
-        "Applying the chain rule from the output backwards yields every weight's gradient exactly.",
+        (
+            "Backpropagation, the chain rule from the output backwards, gives the exact gradient for every "
+            "weight and bias."
+        ),
         rule(
             below("worst gradient error over all nets", 1e-6),
             below("worst error of the hand-written XOR gradient with factor 2/N", 1e-6),
@@ -39,7 +42,7 @@ CLAIMS = (
     Claim(
         "training-loop-four-steps",
         TOPIC,
-        "Forward pass, loss, backward pass, update: repeating these four makes the loss fall.",
+        "Training repeats forward pass, loss, backward pass and update, and so the loss falls.",
         rule(
             below("share of the loss left by the training loop, complete", 0.7),
             above("share of the loss left by the training loop, no backward pass", 0.95),
@@ -47,11 +50,10 @@ CLAIMS = (
         ),
         families=("mnist-cnn",),
         expected="supported",
-        conditions=(
-            "The course's CNN on 256 images, 30 updates at rate 0.01 without momentum; one step left out at a time."
-        ),
+        conditions="The course's CNN on 256 images, 30 updates as printed; one step left out at a time.",
         lesson=(
-            "Leave out the backward pass or the update and nothing is learnt; uncleared gradients act like momentum."
+            "Leave out the backward pass or the update and nothing is learnt; gradients that are not cleared "
+            "pile up like momentum."
         ),
         sources=("Rumelhart, Hinton & Williams 1986",),
         places=(
@@ -72,7 +74,7 @@ CLAIMS = (
     Claim(
         "backprop-cost",
         TOPIC,
-        "Backpropagation is the efficient way to all gradients, and nevertheless what training mostly pays for.",
+        ("Backpropagation gives all gradients efficiently, and is still the expensive part of training."),
         rule(
             above("cost: time of forward and backward over forward alone", 2),
             below("cost: time of forward and backward over forward alone", 6),
@@ -89,7 +91,7 @@ CLAIMS = (
     Claim(
         "backprop-architecture-agnostic",
         TOPIC,
-        "Backpropagation does not mind the architecture, as long as all of it can be differentiated.",
+        "The same backpropagation works for any differentiable architecture.",
         rule(
             below("worst gradient error, fully connected net", 1e-5),
             below("worst gradient error, convolutional net", 1e-5),
@@ -108,7 +110,7 @@ CLAIMS = (
     Claim(
         "backprop-cures-vanishing",
         TOPIC,
-        "Vanishing and exploding gradients are dealt with by backpropagation itself.",
+        "Backpropagation deals with vanishing and exploding gradients.",
         rule(
             above("log10 of first-layer over last-layer gradient, plain", -1),
         ),

@@ -13,7 +13,7 @@ CLAIMS = (
     Claim(
         "conv-sharing-cuts-parameters",
         TOPIC,
-        "Because one filter serves every place, a convolution has far fewer parameters than a dense layer.",
+        "One filter shared by all places needs far fewer parameters than a fully connected layer.",
         rule(
             above("parameters of a dense layer over those of the convolution", 100),
             above("parameters of a local layer without sharing over those of the convolution", 100),
@@ -85,7 +85,7 @@ CLAIMS = (
     Claim(
         "cnn-learns-features",
         TOPIC,
-        "Nobody has to make features by hand for a CNN; it learns them from the pixels.",
+        "A CNN learns its features from pixels, so hand-made ones are not needed.",
         rule(
             above("accuracy learned features gain over pixels", 0.05),
             above("accuracy learned features gain over hand-made edge counts", 0),
@@ -153,7 +153,7 @@ CLAIMS = (
     Claim(
         "dropout-reduces-overfitting",
         TOPIC,
-        "Switching off units or maps at random during training makes a net overfit less.",
+        "Dropout, which switches off random units or maps while training, reduces overfitting.",
         rule(
             above("gap that dropping units takes away", 0, when="dropping units"),
             above("gap that dropping maps takes away", 0, when="dropping whole maps"),
@@ -184,7 +184,7 @@ CLAIMS = (
     Claim(
         "cnn-suits-image-grids",
         TOPIC,
-        "Images, and other numbers on a grid, are what convolutional nets are best at.",
+        "Convolutional nets are especially good for arrays with grid structure, such as images.",
         rule(
             above("accuracy the CNN gains over the MLP on intact images", 0),
             above("accuracy the CNN loses by shuffled pixels", 0.01),

@@ -59,7 +59,7 @@ CLAIMS = (
     Claim(
         "small-lr-generalizes-better",
         TOPIC,
-        "Cautious updates leave noise unfitted, so a small rate generalises better.",
+        "A small rate generalises better, since its cautious updates do not fit noise.",
         rule(
             above("digits, 0% wrong labels: accuracy at rate 0.05 minus at 0.5, equal training loss", 0.005),
         ),
@@ -134,7 +134,7 @@ CLAIMS = (
     Claim(
         "large-lr-overreacts-to-noise",
         TOPIC,
-        "Noise in data or gradients upsets training at larger rates; smaller ones pass over it.",
+        ("Larger rates overreact to noise in data or gradients; smaller ones pass over small fluctuations."),
         rule(
             between(
                 "noisy bowl: exponent of the final height against the rate, rates up to 0.1",
@@ -198,5 +198,10 @@ CLAIMS = (
         places=("001 Q15.10", "001 Q17.8", "001 Q24.6", "001 Q28.5", "001 Q37.10", "001 Q44.8"),
         shows=("accuracy per decade of the rate, undisturbed digits",),
         related=("small-lr-generalizes-better",),
+        explanation=(
+            "Where all rates are stopped at the same training loss, the accuracy under noise, shift or "
+            "contrast changes by less than a point per decade of the rate. The effect seen without that "
+            "matching is one of how much was trained."
+        ),
     ),
 )

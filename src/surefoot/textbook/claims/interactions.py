@@ -153,7 +153,7 @@ CLAIMS = (
     Claim(
         "activation-changes-lr-effect",
         TOPIC,
-        "It depends on the activation how far a small rate slows training, or traps it.",
+        "How much a small rate slows or traps a training depends on the activation.",
         rule(
             above("accuracy sigmoid lacks behind ReLU at the smallest rate, depth 1", 0.05),
             above("accuracy sigmoid lacks behind ReLU at the smallest rate, depth 3", 0.05),
@@ -248,7 +248,7 @@ CLAIMS = (
     Claim(
         "lr-controls-vanishing-exploding",
         TOPIC,
-        "Gradients that vanish or explode can be put right through the rate.",
+        "Choosing or adapting the rate mends vanishing and exploding gradients.",
         rule(
             above(
                 "best accuracy of 8 sigmoid layers over four decades of rates, SGD",
@@ -277,7 +277,7 @@ CLAIMS = (
     Claim(
         "layers-want-different-lrs",
         TOPIC,
-        "The layers of a deep net want different rates, so that no single one suits them all.",
+        "In a deep net it is hard to find one rate that suits every layer.",
         rule(
             above("decades between the layers' gradient over weight", 1, when="gradients over weights, layer by layer"),
             below("updates with a rate per layer over updates with one rate", 1, when="training with a rate per layer"),

@@ -13,7 +13,7 @@ CLAIMS = (
     Claim(
         "more-epochs-lower-training-loss",
         TOPIC,
-        "Each further epoch lowers the training loss and lifts accuracy, by less and less.",
+        "More epochs lower the training loss and raise the accuracy, less and less.",
         rule(
             above("fall of the training loss from epoch 1 to the early one", 0),
             above("fall of the training loss from the early epoch to the middle one", 0),
@@ -160,7 +160,7 @@ CLAIMS = (
     Claim(
         "fifty-epochs-excessive",
         TOPIC,
-        "For this CNN fifty epochs are too many, unless something such as early stopping holds it back.",
+        "Fifty epochs can be too many for this CNN, unless stopping or regularization holds it back.",
         rule(
             above("share of the epochs after the lowest validation loss of the CNN", 0.3, when="time"),
             below("test accuracy the CNN gains after its lowest validation loss", -0.005, when="accuracy"),
@@ -177,7 +177,7 @@ CLAIMS = (
     Claim(
         "updates-shrink-over-epochs",
         TOPIC,
-        "Early epochs change the weights a lot, later ones little, since the minimum is near.",
+        ("Weights change much in the first epochs and little in later ones, as the training nears a minimum."),
         rule(
             below("weight change in the last epoch over the first, convolution", 0.5),
             below("weight change in the last epoch over the first, fully connected layer", 0.5),

@@ -114,7 +114,7 @@ CLAIMS = (
     Claim(
         "early-stopping-saves-and-protects",
         TOPIC,
-        "Ending a training once the validation loss has stopped improving saves time and avoids overfitting.",
+        ("Stopping when the validation loss has not improved for some epochs avoids overfitting and lost time."),
         rule(
             above("share of epochs that stopping saves, patience 5, clean images", 0.2, when="time, clean images"),
             above("test accuracy that stopping gains, patience 5, clean images", 0.005, when="accuracy, clean images"),
@@ -142,11 +142,15 @@ CLAIMS = (
             "test accuracy that stopping gains, patience 10, digits with 20% wrong labels",
         ),
         related=("validation-loss-rise-means-overfitting", "fifty-epochs-excessive"),
+        explanation=(
+            "It saves time on clean images and accuracy under wrong labels. Whether it costs accuracy on "
+            "clean images is within the noise of three seeds."
+        ),
     ),
     Claim(
         "regularization-delays-overfitting",
         TOPIC,
-        "With dropout, weight decay or augmentation a net can train for more epochs before it overfits.",
+        "Dropout, weight decay and augmentation allow more epochs before a net overfits.",
         rule(
             above("epochs by which dropout delays the lowest validation loss", 0, when="dropout"),
             above("rise of the validation loss that dropout takes away", 0, when="dropout"),
@@ -207,6 +211,10 @@ CLAIMS = (
             "share of stuck XOR nets freed by fresh weights",
         ),
         related=("restart-or-lr-change-unsticks",),
+        explanation=(
+            "Weight decay frees about one stuck XOR net in twenty beyond what going on frees, which is just "
+            "about the line drawn beforehand (5%): too close to be called. Fresh weights free three in four."
+        ),
     ),
     Claim(
         "restart-or-lr-change-unsticks",
@@ -234,7 +242,7 @@ CLAIMS = (
     Claim(
         "validation-loss-rise-means-overfitting",
         TOPIC,
-        "A validation loss that rises while the training loss still falls is overfitting, and costs accuracy.",
+        ("Training loss still falling while validation loss rises is overfitting, and it costs accuracy."),
         rule(
             above("rise of the validation loss after its lowest, clean images", 0, when="clean images"),
             below(
@@ -312,7 +320,7 @@ CLAIMS = (
     Claim(
         "plateau-means-converged",
         TOPIC,
-        "When the curve of the loss has gone flat, training is done and more epochs are of little use.",
+        ("A flat end of the loss curve means that the training has converged and more epochs bring little."),
         rule(
             above("XOR, uniform weights: loss after 20000 updates over that after 5000", 0.9),
         ),

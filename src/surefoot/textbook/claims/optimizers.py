@@ -46,7 +46,7 @@ CLAIMS = (
     Claim(
         "adaptive-reduces-lr-tuning",
         TOPIC,
-        "The rate needs less tuning by hand when the optimizer is an adaptive one.",
+        "With an adaptive optimizer there is less need to tune the rate by hand.",
         rule(
             above(
                 "decades by which adaptive optimizers widen the window of good rates",
@@ -98,7 +98,10 @@ CLAIMS = (
     Claim(
         "adaptive-balances-speed-stability",
         TOPIC,
-        "By fitting the effective rate as training goes, adaptive optimizers stay both fast and stable.",
+        (
+            "Adaptive optimizers fit their effective rate to the training as it goes, and so keep speed and "
+            "stability in balance."
+        ),
         rule(
             above("share of adaptive runs with no more rising epochs than SGD", 0.5, when="at the best rate"),
             below(
@@ -234,7 +237,7 @@ CLAIMS = (
     Claim(
         "dynamic-lr-handles-drift",
         TOPIC,
-        "Where data or loss change during training, a schedule or an adaptive rate is a help.",
+        "Schedules or adaptive rates help when data or loss change while one trains.",
         rule(
             below(
                 "drift: error with a rate decayed by inverse time over that at the best constant rate",

@@ -106,7 +106,10 @@ CLAIMS = (
     Claim(
         "sigmoid-derivative-conventions",
         TOPIC,
-        "Both forms of the sigmoid's derivative are right: s(x)(1-s(x)) before it, a(1-a) on its output a.",
+        (
+            "The sigmoid's derivative is s(x)(1-s(x)) of the pre-activation, or x(1-x) of the activation; "
+            "each is right in its place."
+        ),
         rule(
             above("cosine of the XOR update with x(1-x) on activations", 0.999),
             below("cosine of the XOR update with x(1-x) on pre-activations", 0.9),
@@ -124,7 +127,10 @@ CLAIMS = (
     Claim(
         "xor-loss-curve-three-phases",
         TOPIC,
-        "From uniform weights the XOR loss begins high, then drops quickly, and levels off once XOR is learnt.",
+        (
+            "The XOR loss from uniform weights starts high, falls fast in the middle and flattens when the "
+            "function is learnt."
+        ),
         rule(
             above("XOR, uniform weights: loss at the start", 0.24),
             above("XOR, uniform weights: share of the fall to 5000 updates that happens from 1000 to 4000", 0.5),
@@ -143,7 +149,7 @@ CLAIMS = (
     Claim(
         "xor-lr-001-slow",
         TOPIC,
-        "At 0.01 the XOR program never misbehaves, and hardly gets anywhere.",
+        "On XOR a rate of 0.01 is stable but very slow.",
         rule(
             below("XOR: share of seeds whose loss ever rose at rate 0.01", 0.05),
             below("XOR: share of seeds solved at rate 0.01", 0.05),
@@ -160,7 +166,7 @@ CLAIMS = (
     Claim(
         "xor-lr-01-sweet-spot",
         TOPIC,
-        "The sweet spot for XOR is a rate of 0.1, which converges well.",
+        "On XOR a rate of 0.1 converges well; it is the sweet spot.",
         rule(
             above("XOR: share of seeds solved at rate 0.1", 0.5),
         ),
@@ -181,7 +187,7 @@ CLAIMS = (
     Claim(
         "xor-lr-1-oscillates",
         TOPIC,
-        "A rate as high as 1.0 makes the XOR program oscillate, or diverge.",
+        "On XOR a high rate such as 1.0 oscillates or diverges.",
         rule(
             above("XOR: share of seeds whose loss rose in more than 1% of the updates at rate 1", 0.5),
         ),
@@ -201,7 +207,7 @@ CLAIMS = (
     Claim(
         "xor-sgd-slower-than-adam",
         TOPIC,
-        "On XOR SGD lags behind Adam at 0.1, and at 0.01 it is steady but slow.",
+        "On XOR SGD at 0.1 is slower than Adam, and SGD at 0.01 is stable and slow.",
         rule(
             above("final XOR loss of SGD over that of Adam, both at 0.1", 2),
             above("share of the first XOR loss that is left, SGD at 0.01", 0.5),
@@ -224,7 +230,7 @@ CLAIMS = (
     Claim(
         "xor-adam-01-vs-001",
         TOPIC,
-        "Adam on XOR: quick and perhaps unsteady at 0.1, smooth and best balanced at 0.01.",
+        "On XOR Adam at 0.1 is fast but may oscillate; at 0.01 it is smooth and the most balanced.",
         rule(
             above("rises of the XOR loss of Adam, at 0.1 minus at 0.01", 0),
             above("final XOR loss of Adam at 0.1 over that at 0.01", 1),

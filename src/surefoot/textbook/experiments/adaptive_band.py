@@ -31,7 +31,7 @@ from surefoot.textbook.experiments.trials import (
 )
 from surefoot.textbook.measuring import exact, mean_of, share_of
 
-SEEDS = {"quick": 2, "full": 4}
+SEEDS = {"quick": 2, "full": 8}
 OPTIMIZERS = {
     "SGD": ("sgd", {}),
     "momentum": ("sgd", {"momentum": 0.9}),

@@ -200,7 +200,7 @@ def loss_left(step: str, seed: int, updates: int) -> float:
     data = load_images(Setting(), 256, 10)
     with borrowed_rng(seed):
         model = simple_cnn()
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
     losses = []
     for update in range(updates + 1):
         batch = slice(64 * update % 256, 64 * update % 256 + 64)

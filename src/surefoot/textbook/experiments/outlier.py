@@ -30,7 +30,7 @@ def run(size: Size, seeds: Sequence[int]) -> Outcome:
         slope_of("exponent of the jump by one outlier against the rate", LRS, jumps),
         mean_of("jump by one outlier at rate 0.15", jumps[:, -1], method="distance in weight space, one example"),
     ]
-    passes = 1000 if size == "full" else 300  # on inputs of variance 1 the start fades as exp(-2 rate passes)
+    passes = 1000 if size == "full" else 150  # on inputs of variance 1 the start fades as exp(-2 rate passes)
     errors: dict[str, Floats] = {}
     for name, loss in {"squared error": nn.MSELoss(), "Huber's loss": nn.HuberLoss()}.items():
         results = [

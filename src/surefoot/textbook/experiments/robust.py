@@ -31,12 +31,12 @@ def run(size: Size, seeds: Sequence[int]) -> Outcome:
     digits = find_entry("digits").make()
     x, y = digits.val.batch(torch.arange(digits.val.size))
     kinds = {"none": x, **_disturbed(x)}
-    lrs = LRS if full else LRS[1:3]
-    level = LEVEL if full else 0.4
+    lrs = LRS if full else LRS[2:]
+    level = LEVEL if full else 0.6
     results = {kind: np.zeros((len(lrs), len(seeds))) for kind in kinds}
     stopped = np.zeros((len(lrs), len(seeds)))
     for row, lr in enumerate(lrs):
-        models, losses = _at_level(digits, lr, seeds, level)
+        models, losses = _at_level(digits, lr, seeds, level, 60 if full else 12)
         stopped[row] = losses
         for column, model in enumerate(models):
             for kind, disturbed in kinds.items():
@@ -67,11 +67,11 @@ def _disturbed(x: Tensor) -> dict[str, Tensor]:
     }
 
 
-def _at_level(task: Task, lr: float, seeds: Sequence[int], level: float) -> tuple[list[nn.Module], Floats]:
+def _at_level(task: Task, lr: float, seeds: Sequence[int], level: float, looks: int) -> tuple[list[nn.Module], Floats]:
     """Copies of the models where their training loss first was below the level, and that loss."""
     on_train = Task(task.model, task.train, task.train, loss=task.loss, metrics=task.metrics)
     every = max(1, round(2 / lr))
-    horizon = 60 * every
+    horizon = looks * every
     recipe = Recipe(lr=lr, batch_size=64, epochs=horizon / (task.train.size / 64))
     kept: dict[int, tuple[nn.Module, float]] = {}
 
