@@ -56,6 +56,10 @@ class Policy:
     """Share of the training after which the rate begins to fall."""
     caution: float = 1.0
     """From the best rate of the probes before the first update to the peak."""
+    farthest: float = 10.0
+    """Factor by which one probe may change the peak at most: a few updates are little evidence for more."""
+    wild: float = 2.0
+    """Ratio of the present rate's loss to a lower one's from which on the lower is taken, whatever the errors say."""
     cut: float = 0.3
     """Factor on the peak when the training diverged."""
 
@@ -167,14 +171,21 @@ class Pilot:
         self.probes.append(found)
         chosen = self._chosen(found, center / slow)
         if chosen is not None:
-            self._move(chosen * slow / center, found)
+            limit = self._policy.farthest
+            self._move(min(limit, max(1 / limit, chosen * slow / center)), found)
 
     def _chosen(self, found: Probe, present: float) -> float | None:
         """The rate to go to; None where the evidence does not ask to leave the present one."""
+        finite = np.isfinite(found.losses)
+        own = float(found.losses[int(np.abs(np.log(found.lrs / present)).argmin())])
+        if finite.any() and found.lrs[int(np.argmin(found.losses))] < present / 1.001:
+            # A rate that is near divergence has large errors because of that; they must not speak for it.
+            least = float(found.losses[finite].min())
+            if least > 0 and own > self._policy.wild * least and not self.done:
+                return _lowest(found)
         if found.interval is None or found.interval[0] <= 1.001 * present <= 1.002 * found.interval[1]:
             return None
         best = _lowest(found)
-        own = float(found.losses[int(np.abs(np.log(found.lrs / present)).argmin())])
         if self.done and best is not None and best < present and own <= found.start_loss:
             # A lower rate wins any short race, by calming what a larger one will calm at the end; it is only taken
             # where the present one does harm.

@@ -46,6 +46,8 @@ _FIRST = 64
 """Updates before the first judgement; later ones come after an eighth more updates each."""
 _SIGNALS = 32
 """Updates between two looks at the signals that deeds answer to, where they are allowed."""
+_SETTLED = 0.5
+"""Seconds of training before the first judgement, whose price is not known yet."""
 _ALARM = 4
 """Updates between two looks at a loss that is higher than at the start."""
 
@@ -61,7 +63,7 @@ def watch(
     on_finding: Callable[[Finding], object] | None = None,
     on_action: Callable[[Action], object] | None = None,
     quiet: bool = False,
-    overhead: float = 0.01,
+    overhead: float = 0.008,
     layers: bool = True,
     units: bool = True,
     keep: str | Path | None = None,
@@ -81,7 +83,7 @@ def watch(
         on_finding: called with every finding when it becomes certain.
         on_action: called with every deed.
         quiet: nothing on the terminal.
-        overhead: share of the training's time that looks at layers may take; as much again may go into judgements,
+        overhead: share of the training's time that looks at layers may take; half as much again may go into judgements,
             and where deeds are allowed, into what they answer to; above 0, at most 1.
         layers: whether weights, gradients and updates of layers are measured.
         units: whether activations are looked at.
@@ -132,7 +134,7 @@ class Watch:
             raise InputError(f"`overhead` is {overhead!r}; it is a share above 0 and at most 1")
         deeds = deeds_of(act)
         self.model, self.optimizer, self.scheduler = model, optimizer, scheduler
-        self._judging, self._alert = Account(overhead), Account(overhead)
+        self._judging, self._alert = Account(overhead / 2), Account(overhead / 2)
         self._recorder = Recorder(model, optimizer, Account(overhead), layers=layers, units=units, after=self._after)
         if deeds and distributed() and not dry_run:
             dry_run = True
@@ -307,7 +309,7 @@ class Watch:
             ahead = ahead_of(self.scheduler, self._scheduled_from)
             if ahead is not None:
                 self._certain(ahead)
-        if steps >= self._next_judgement and self._judging.affords("judgement"):
+        if steps >= self._next_judgement and self._judging.affords("judgement") and self._judging.elapsed > _SETTLED:
             self._next_judgement = steps + max(_FIRST, steps // 8)
             self._diagnose()
             self._judging.pay(time.perf_counter() - now, "judgement")
