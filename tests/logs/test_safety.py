@@ -162,6 +162,18 @@ ENDLESS = (
 )
 
 
+@pytest.mark.parametrize(
+    "statement",
+    ["attach 'other' as o", "create table t (a)", "delete from metrics", "select randomblob(9)", "pragma journal_mode"],
+)
+def test_a_database_is_only_read(tmp_path, statement):
+    database(tmp_path / "log", METRICS)
+    connection = databases._connected(sources.open_source(tmp_path / "log", "log"), channels.Reading())
+    with pytest.raises(sqlite3.DatabaseError, match=r"not authorized|prohibited"):
+        connection.execute(statement)
+    connection.close()
+
+
 def test_a_view_that_never_ends_is_not_asked(tmp_path):
     database(tmp_path / "log", ENDLESS)
     with pytest.raises(InputError, match="holds no numbers of a training"):
