@@ -92,7 +92,9 @@ def test_everything_at_once_is_a_record(iris, tmp_path):
     assert np.trapezoid(found.density, found.density_at) == pytest.approx(1.0, abs=0.02)
     assert [one.name for one in found.layers] == ["0.weight", "0.bias", "2.weight", "2.bias"]
     assert all(one.sharpness <= found.sharpness * (1 + 1e-3) for one in found.layers)
+    # One step of plain descent on a batch: about the rate times the gradient.
     assert all(one.update > 0 for one in found.layers)
+    assert sum(one.update for one in found.layers) > 0.2 * 0.05 * sum(one.gradient for one in found.layers)
     noise = found.noise_scale
     assert noise.batch_sharpness > 0
     assert noise.floor > 0

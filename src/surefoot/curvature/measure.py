@@ -302,11 +302,11 @@ class _Measurement:
         kept, before = run.single.state(), hvp.loss()
         kept = {"model": {k: v.clone() for k, v in kept["model"].items()}}
         more = max(50, math.ceil(steps_of(self.recipe, self.task.train.size)[1]))
-        losses, done = list(run.losses), run.done
+        losses, done, update = list(run.losses), run.done, run.update
         run.advance(run.done + more, falling=more)
         hvp.load(run.single.model)
         fall = before - hvp.loss()
-        run.losses, run.done = losses, done
+        run.losses, run.done, run.update = losses, done, update
         run.single.model.load_state_dict(kept["model"])
         hvp.load(run.single.model)
         return fall

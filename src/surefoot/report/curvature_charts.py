@@ -62,7 +62,9 @@ def noise_sentence(noise: NoiseScale) -> str:
     if noise.floor is not None:
         said += f" Once settled, the loss would stay about {brief(noise.floor, 2)} above its minimum at this rate."
     if noise.floor_measured is not None:
-        said += f" Decaying the rate to 0 over one epoch lowered the loss by {brief(noise.floor_measured, 2)}."
+        said += f" Decaying the rate to 0 over one epoch lowered the loss by {brief(noise.floor_measured, 2)}"
+        settled = noise.floor is not None and noise.floor_measured <= 2 * noise.floor
+        said += "." if settled else ", most of it progress: the training has not settled."
     return said
 
 
@@ -128,6 +130,8 @@ def _spectrum(found: Curvature) -> Chart:
     axis = {
         "title": {"text": "share of eigenvalues per unit"},
         "type": "log",
+        "dtick": 1,
+        "exponentformat": "power",
         "range": [np.log10(top) - 6, np.log10(2 * top)],
     }
     said = (

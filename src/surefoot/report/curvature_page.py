@@ -56,7 +56,8 @@ def curvature_page(found: Curvature) -> str:
     """The page of a record, as HTML."""
     fine = found.verdict in (None, "stable", "oscillating but stable", "at the edge") and found.converged
     said = [tag("p", noise_sentence(found.noise_scale))] if found.noise_scale is not None else []
-    answer = tag("div", tag("p", found.statement, class_="lead"), *said, class_="answer" if fine else "answer unknown")
+    lead = tag("p", _headline(found), class_="lead")
+    answer = tag("div", lead, tag("p", found.statement), *said, class_="answer" if fine else "answer unknown")
     facts = tag(
         "dl", *(tag("div", tag("dt", name), tag("dd", value)) for name, value in curvature_facts(found).items()),
         class_="facts",
@@ -73,6 +74,16 @@ def curvature_page(found: Curvature) -> str:
         parts.origin(found.provenance, found.notes, found.seconds),
     ]  # fmt: skip
     return parts.document(subject, body, charts)
+
+
+def _headline(found: Curvature) -> str:
+    if found.limit is None:
+        return f"Sharpness {brief(found.sharpness, 4)}; no limit is known for {found.optimizer}"
+    if found.lr is None or found.verdict is None:
+        return f"Rates up to {rate(found.limit)} are stable before training"
+    if found.verdict == "unknown":
+        return f"Whether rate {rate(found.lr)} is stable cannot be told"
+    return f"Rate {rate(found.lr)} is {found.verdict}: the limit is {rate(found.limit)}"
 
 
 def curvature_facts(found: Curvature) -> dict[str, str]:
