@@ -101,7 +101,7 @@ class TestPaths:
     def test_fewer_points_than_steps_keep_both_ends(self):
         found = sf.landscape(mlp(), lr=0.1, points=4, **QUICK | {"epochs": 20})
         assert found.paths[0].step.tolist() == [0, 15, 30, 40]
-        assert any("every 15th step" in note for note in found.notes)
+        assert any("one step in 15" in note for note in found.notes)
 
 
 class TestPlanes:
@@ -334,3 +334,14 @@ def test_data_that_does_not_fit_and_what_is_no_task():
     with pytest.raises(InputError, match=r"make one with surefoot\.Task"):
         sf.landscape(nn.Linear(1, 1))
     assert issubclass(RecipeError, InputError)
+
+
+def test_points_that_do_not_fit_into_memory_are_left_out_and_that_is_said():
+    found = sf.landscape(mlp(), lr=0.1, memory=20_000, **QUICK | {"epochs": 40})
+    path = found.paths[0]
+    assert path.step[0] == 0
+    assert path.step[-1] == 80
+    assert len(path.step) < 40
+    assert any("more do not fit into memory" in note for note in found.notes)
+    roomy = sf.landscape(mlp(), lr=0.1, memory=200_000, **QUICK)
+    assert not any("do not fit" in note for note in roomy.notes)

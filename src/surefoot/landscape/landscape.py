@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from surefoot.engines.batches import steps_of
 from surefoot.engines.memory import allowed_bytes
 from surefoot.errors import InputError, TaskError
 from surefoot.landscape.aim import aim_at, plane_of
@@ -138,8 +139,9 @@ def landscape(
     if recipes:
         room = allowed_bytes(memory)
         most = points_that_fit(ground.weights, len(recipes), points, room)
-        if most < points:
-            noted.append(f"{most} points of each path are kept, not {points}: more do not fit into memory")
+        wanted = min(points, 1 + max(steps_of(recipe, task.train.size)[0] for recipe in recipes.values()))
+        if most < wanted:
+            noted.append(f"{most} points of each path are kept, not {wanted}: more do not fit into memory")
         walks, interrupted = walk_all(
             task, recipes, ground.weights, points=most, tick=lambda done, of: tell("training", done, of)
         )
@@ -178,6 +180,6 @@ def _note_strides(walks: Sequence[Walk], notes: list[str]) -> None:
     strides = {walk.step[1] - walk.step[0] for walk in walks if len(walk.step) > 2}
     if max(strides, default=1) > 1:
         notes.append(
-            f"every {max(strides)}th step of a path is drawn; the stride is odd, so jumps to and fro with every step "
+            f"one step in {max(strides)} of a path is drawn; the stride is odd, so jumps to and fro with every step "
             "are seen, but fewer of them"
         )

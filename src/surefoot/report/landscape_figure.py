@@ -195,7 +195,7 @@ def draw_losses(axes: Axes, found: Landscape, levels: Levels) -> None:
         if float(one.off_plane.max()) > 1e-9:
             off = True
             axes.plot(one.step, _finite(one.plane_losses), ":", color=colour, linewidth=1.2)
-    axes.set_title("True loss" + (" (dotted: the surface below the path)" if off else " along the path"))
+    axes.set_title("True loss" + (" (dotted: the surface below)" if off else " along the path"))
     axes.set_xlabel("steps")
     axes.set_ylabel("loss")
     if found.paths:
