@@ -309,8 +309,10 @@ def main() -> None:
 
 
 def _versions() -> dict[str, str]:
-    found = {}
-    for name in ("surefoot", "numpy", "pandas", "tensorboard"):
+    import surefoot
+
+    found = {"surefoot": surefoot.__version__}
+    for name in ("numpy", "pandas", "tensorboard", "wandb"):
         try:
             found[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
