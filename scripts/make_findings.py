@@ -1,17 +1,78 @@
-"""Make docs/findings/*.md, a page for each check of `surefoot diagnose`, from the checks themselves.
+"""Make docs/findings/*.md, a page for each check of `surefoot diagnose`, and the figures in docs/diagnose.md.
 
-python scripts/make_findings.py            write the pages, remove those of checks that are gone
+    python scripts/make_findings.py
+
+The pages are the checks' own words; the figures are those of benchmarks/records/diagnosis.json.
 """
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import surefoot.diagnose.checks  # noqa: F401 - registers the checks
 from surefoot.diagnose.check import CHECKS
 from surefoot.diagnose.explain import page_of
 
-FOLDER = Path(__file__).resolve().parent.parent / "docs" / "findings"
+ROOT = Path(__file__).resolve().parent.parent
+FOLDER, GUIDE = ROOT / "docs" / "findings", ROOT / "docs" / "diagnose.md"
+START, END = "<!-- figures: made by scripts/make_findings.py -->", "<!-- end of figures -->"
+NAMES = {
+    "right": ("cause right, of the runs on which a verdict was given", "at least"),
+    "abstained": ("runs on which none was given", "at most"),
+    "false_alarms": ("good runs called faulty", "at most"),
+    "direction": ("direction of a wrong rate right, where one was given", "at least"),
+    "size": ("size of the correction within half a decade, where one was given", "at least"),
+    "calibration_error": ("expected calibration error of the stated probabilities", "at most"),
+}
+
+
+def figures(record: dict[str, Any]) -> str:
+    """The tables of the guide."""
+    held, where = record["held_out"], record["provenance"]
+    lines = [
+        f"{record['trainings']['held_out']} trainings of {len(record['tasks']['held_out'])} held-out tasks, logged in "
+        f"varied forms; {held['runs']} of them have a known cause, {held['good_runs']} are good. "
+        f"{where['date'][:10]}, {where['machine']}.",
+        "", "| | goal | reached |", "|---|---|---|",
+    ]  # fmt: skip
+    for name, (said, bound) in NAMES.items():
+        goal, value = record["goals"][name], held[name]
+        met = value >= goal if bound == "at least" else value <= goal
+        lines.append(f"| {said} | {bound} {_percent(goal)} | {_percent(value)}{'' if met else ', **missed**'} |")
+    beside = record["siblings"]
+    lines += [
+        "",
+        f"A direction was given for {held['directions_told']} and a size for {held['sizes_told']} of "
+        f"{held['wrong_rates']} runs at a wrong rate; {_percent(held['size_inside'])} of the intervals held the best "
+        f"rate. Beside the other runs of its sweep the verdict on the rate was right in {_percent(beside['right'])} of "
+        f"{beside['runs']} runs.",
+    ]
+    if record["peers"]:
+        lines += [
+            "", "Other tools on the same logs, their findings read as kindly as possible:", "",
+            "| | cause right, all runs | faulty runs noticed | good runs called faulty |", "|---|---|---|---|",
+            f"| Surefoot | {_percent(held['right_of_all'])} | {_percent(held['faults_noticed'])} | "
+            f"{_percent(held['false_alarms'])} |",
+        ]  # fmt: skip
+        for name, one in record["peers"].items():
+            if "missing" in one:
+                continue
+            shares = (_percent(one[key]) for key in ("right_of_all", "faults_noticed", "false_alarms"))
+            lines.append(f"| {name} {one['version']} | {' | '.join(shares)} |")
+        lines += ["", "Surefoot's abstentions count as wrong, and as not noticed, in this table."]
+    return "\n".join(lines)
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.1f}%".replace(".0%", "%")
+
+
+def guide(text: str, record: dict[str, Any]) -> str:
+    """The guide with the figures of `record`."""
+    head, _, rest = text.partition(START)
+    return f"{head}{START}\n\n{figures(record)}\n\n{END}{rest.partition(END)[2]}"
 
 
 def main() -> None:
@@ -22,6 +83,8 @@ def main() -> None:
             old.unlink()
     for name, check in CHECKS.items():
         (FOLDER / f"{name}.md").write_text(page_of(check), encoding="utf-8")
+    record = json.loads((ROOT / "benchmarks" / "records" / "diagnosis.json").read_text(encoding="utf-8"))
+    GUIDE.write_text(guide(GUIDE.read_text(encoding="utf-8"), record), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -109,7 +109,7 @@ def diagnose_run(
         probability=round(judgement.probability, 4),
         decades=judgement.decades,
         findings=tuple(findings.values()),
-        notes=(*said, *([judgement.doubt] if judgement.doubt else [])),
+        notes=(*said, *([judgement.doubt] if judgement.doubt and judgement.verdict != "unknown" else [])),
         path=path,
         format=format,
         text=_text(judgement, findings),
@@ -150,7 +150,7 @@ def _text(judgement: Judgement, findings: Mapping[str, Finding]) -> str:
 def _remedy(judgement: Judgement, findings: Mapping[str, Finding]) -> str:
     if judgement.verdict == "unknown":
         missing = dict.fromkeys(one.remedy for one in findings.values() if one.result == "unknown" and one.remedy)
-        listed = [one for one in missing if "watch" not in one][:3] or list(missing)[:1]
+        listed = [one for one in missing if "watch" not in one.lower()][:3] or list(missing)[:1]
         return (
             " ".join(listed) or "Log the loss of every step, the rate and the validation loss, or watch the training."
         )

@@ -19,7 +19,7 @@ from surefoot.diagnose.fitted import constants, likelihoods, size_interval
 from surefoot.records import Finding
 from surefoot.records.diagnosis import FINE, Verdict
 
-__all__ = ["FINDINGS_OF", "SAID", "Judgement", "judge"]
+__all__ = ["DOUBTED", "FINDINGS_OF", "SAID", "Judgement", "judge"]
 
 FINDINGS_OF: Mapping[str, tuple[str, ...]] = {
     "rate_too_low": ("slow-descent", "still-falling", "update-ratio-low"),
@@ -66,6 +66,8 @@ SAID: Mapping[str, tuple[str, str]] = {
 """Verdict to what is said of it, and the remedy."""
 
 _SIDE = {"rate_too_low": 1, "rate_too_high": -1, "diverged": -1}
+DOUBTED = ("rate_too_low", "rate_too_high", "diverged", "noise_floor", "schedule_too_early")
+"""Verdicts on the rate, which are not given while it may well be right."""
 _WIDEST = 2.5
 """Decades beyond which an interval of sizes says nothing."""
 
@@ -98,13 +100,20 @@ def judge(evidence: Evidence, findings: Mapping[str, Finding]) -> Judgement:
     shown = {name: round(chance, 4) for name, chance in chances.items()}
     if chances[top] < rules["least_ok" if top in FINE else "least"]:
         return Judgement("unknown", chances[top], None, shown, f"the likeliest, {_words(top)}, is not sure enough")
-    if top not in FINE and chances.get("rate_ok", 0.0) > rules["doubt"]:
+    if top in DOUBTED and chances.get("rate_ok", 0.0) > rules["doubt"]:
         return Judgement("unknown", chances[top], None, shown, f"{_words(top)} is likely, but all may be well")
     if top == "rate_too_high" and findings["diverged"].result == "holds" and chances["diverged"] > rules["least"]:
         top = "diverged"
     decades, doubt = _size(features, top)
+    if top == "rate_ok" and _shot_up(findings["spike-recovered"]):
+        return Judgement("spike_recovered", chances[top], None, shown)
     at_rest = top == "rate_ok" and findings["converged"].result == "holds"
     return Judgement("converged" if at_rest else top, chances[top], decades, shown, doubt)
+
+
+def _shot_up(finding: Finding) -> bool:
+    """Whether the loss once shot up by more than the whole training had brought it down."""
+    return finding.result == "holds" and (finding.evidence[1].value or 0.0) > 1.0
 
 
 def _known(chances: Mapping[str, float]) -> list[Verdict]:

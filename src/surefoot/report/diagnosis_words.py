@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from surefoot.diagnose.verdict import FINDINGS_OF
 from surefoot.records import Finding
 from surefoot.records.diagnosis import Diagnosis
 from surefoot.report.numbers import brief
@@ -44,5 +45,6 @@ def low_high(ends: tuple[float, float]) -> str:
 
 
 def evidence_first(diagnosis: Diagnosis) -> list[Finding]:
-    """The findings that hold, those with steps first."""
-    return sorted(diagnosis.holding, key=lambda one: one.steps is None)
+    """The findings that hold, those that speak for the verdict first."""
+    telling = list(FINDINGS_OF.get(diagnosis.verdict, ()))
+    return sorted(diagnosis.holding, key=lambda one: telling.index(one.id) if one.id in telling else len(telling))

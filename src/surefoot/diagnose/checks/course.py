@@ -13,10 +13,13 @@ from surefoot.diagnose.fitted import threshold
 from surefoot.diagnose.trend import Trend
 
 __all__ = [
-    "converged", "early_bump", "noise_floor", "oscillation_growing", "oscillation_stable", "plateau", "slow_descent",
-    "still_falling",
+    "FLOOR", "converged", "early_bump", "noise_floor", "oscillation_growing", "oscillation_stable", "plateau",
+    "slow_descent", "still_falling",
 ]  # fmt: skip
 
+FLOOR = 0.05
+"""Noise over drop from which the noise is worth a decay: the share of the improvement that counts as lost elsewhere.
+It is not fitted: on the calibration trainings it alone does not tell rates that are too high from good ones."""
 FIRST = ("log-too-short", "loss-not-finite", "diverged")
 
 
@@ -108,7 +111,7 @@ def noise_floor(trend: Trend) -> Answer:
     Source: the stationary excess of gradient descent with noise on a quadratic.
     """
     floor = _floor(trend)
-    noisy = floor > threshold("noise-floor")
+    noisy = floor > FLOOR
     text = f"the noise of the last third is {floor:.1%} of the drop"
     return Answer(
         noisy, text, (number("noise over drop", floor, n=trend.entries),), _span(trend, len(trend.level) // 2)

@@ -11,6 +11,9 @@ from surefoot.diagnose.evidence import Validation
 from surefoot.diagnose.fitted import threshold
 from surefoot.diagnose.trend import Trend
 
+_ERRORS = 4.0
+"""Standard errors that a rise must have: one more than usual, because it is counted from the lowest of many."""
+
 __all__ = ["best_is_not_last", "overfitting", "rise_of"]
 
 
@@ -41,14 +44,16 @@ def overfitting(validation: Validation, trend: Trend) -> Answer:
     """
     if len(validation.loss) < 5:
         return Answer(None, "fewer than 5 validation losses: a rise cannot be told from noise")
-    rise, error, _, at = rise_of(validation)
+    rise, error, noise, at = rise_of(validation)
+    if float(validation.loss[0]) - float(validation.loss[at]) < 3.0 * noise:
+        return Answer(None, "the validation loss never fell, so it cannot rise again")
     level = np.interp(validation.step[[at, -1]], trend.step[:-1], trend.level)
     falling = float(level[1]) <= float(level[0])
     text = (
         f"from step {validation.step[at]}, the best, to the end the validation loss rises by {rise:.0%} of its fall, "
         f"and the training loss {'falls on' if falling else 'does not fall'}"
     )
-    holds = falling and rise > threshold("overfitting") and rise > 3.0 * error
+    holds = falling and rise > threshold("overfitting") and rise > _ERRORS * error
     unsure = falling and rise > threshold("overfitting") and not holds
     numbers = (number("rise over the fall before", rise, error, n=len(validation.loss)),)
     span = (int(validation.step[at]), int(validation.step[-1]))

@@ -17,11 +17,20 @@ _ALIKE = 1e-5
 
 
 def learning(trend: Trend) -> tuple[float, float]:
-    """Fall of the level from the first third to the last, and its standard error."""
+    """Fall of the level to the last third, and its standard error.
+
+    It is counted from the first third or from the first losses, whichever stands out more.
+    """
     third = max(len(trend.level) // 3, 1)
     fall = float(trend.level[:third].mean() - trend.level[-third:].mean())
     error = float(np.hypot(np.sqrt((trend.error[:third] ** 2).mean()), np.sqrt((trend.error[-third:] ** 2).mean())))
-    return fall, error / math.sqrt(third)
+    error /= math.sqrt(third)
+    early = trend.initial - float(trend.level[-third:].mean())
+    noise = trend.noise if math.isnan(trend.noise_start) else trend.noise_start
+    early_error = 0.0 if math.isnan(noise) else noise / math.sqrt(max(1, min(trend.entries // 100, 20)))
+    early_error = math.hypot(early_error, error)
+    # The first losses alone are noisier, but a fast descent may be over before the first third is.
+    return (early, early_error) if early * error > fall * early_error else (fall, error)
 
 
 @check(after=("log-too-short", "diverged"))
@@ -41,7 +50,7 @@ def not_learning(trend: Trend) -> Answer:
     size = max(abs(trend.initial), 1e-12)
     still = fall <= 3.0 * error or fall < 0.003 * size
     unsure = not still and fall < 0.01 * size
-    text = f"from the first third of the log to the last the loss fell by {fall:.3g}, give or take {1.96 * error:.2g}"
+    text = f"from the start to the last third of the log the loss fell by {fall:.3g}, give or take {1.96 * error:.2g}"
     span = (int(trend.step[0]), int(trend.step[-1]) - 1)
     return Answer(None if unsure else still, text, (number("fall", fall, error, n=trend.entries),), span)
 

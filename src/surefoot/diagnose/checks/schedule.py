@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from surefoot.diagnose.check import Answer, check, number
+from surefoot.diagnose.checks.course import FLOOR
 from surefoot.diagnose.evidence import Series
 from surefoot.diagnose.fitted import threshold
 from surefoot.diagnose.trend import Trend
@@ -58,7 +59,7 @@ def schedule_too_late(rates: Series, trend: Trend) -> Answer:
     text = f"the last rate is {share:.2g} of the peak, the noise {floor:.1%} of the drop"
     numbers = (number("last rate over peak", share), number("noise over drop", floor))
     span = (int(rates.step[len(rates) // 2]), int(rates.step[-1]))
-    return Answer(share > 0.3 and floor > threshold("noise-floor"), text, numbers, span)
+    return Answer(share > 0.3 and floor > FLOOR, text, numbers, span)
 
 
 @check()

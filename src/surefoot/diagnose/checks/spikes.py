@@ -77,7 +77,11 @@ def spike_recovered(losses: Series, trend: Trend) -> Answer:
     finite, at, before, later, noise = found
     above = (later - before) / noise
     text = f"a spike to {finite.value[at]:.4g} at step {finite.step[at]}; before it {before:.4g}, later {later:.4g}"
-    numbers = (number("later level over the one before, in noise widths", above),)
+    height = (float(finite.value[at]) - before) / max(trend.drop, 1e-12 * max(abs(trend.initial), 1.0))
+    numbers = (
+        number("later level over the one before, in noise widths", above),
+        number("height of the spike over the whole drop", height),
+    )
     return Answer(above < _BACK, text, numbers, (int(finite.step[at]), int(finite.step[-1])))
 
 

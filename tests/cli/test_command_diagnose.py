@@ -1,0 +1,118 @@
+"""`surefoot diagnose` and `surefoot explain` on files, as a user calls them."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+
+from surefoot.cli.main import main
+from surefoot.records.diagnosis import FINE
+
+EVIL = "<script>alert(1)</script>\x1b[31m\u202e"
+
+
+def write(path, loss, lr=None):
+    head = "step,loss" + (",lr" if lr else "")
+    rows = [f"{step},{value:.6g}" + (f",{lr}" if lr else "") for step, value in enumerate(loss)]
+    path.write_text("\n".join([head, *rows]) + "\n")
+    return str(path)
+
+
+def straight(count=200):
+    return 2.3 - 0.2 * np.arange(count) / count + 0.02 * np.random.default_rng(0).normal(size=count)
+
+
+def test_a_fault_gives_exit_code_1_a_card_a_list_and_a_page(tmp_path, capsys):
+    log, out = write(tmp_path / "slow.csv", straight(), 1e-5), tmp_path / "out"
+    assert main(["diagnose", log, "--json", str(tmp_path / "d.json"), "--out", str(out)]) == 1
+    said = capsys.readouterr().out
+    assert "Rate too low" in said
+    assert "multiply" in said
+    (one,) = json.loads((tmp_path / "d.json").read_text())
+    assert (one["path"], one["verdict"]) == (log, "rate_too_low")
+    assert one["decades"][0] < one["decades"][1]
+    page = (out / "diagnosis.html").read_text()
+    assert "Rate too low" in page
+    assert "slow-descent" in page
+    assert json.loads((out / "diagnosis.json").read_text()) == [one]
+    # What Surefoot wrote it may write again.
+    assert main(["diagnose", log, "--json", str(tmp_path / "d.json"), "--out", str(out), "--quiet"]) == 1
+
+
+def test_a_log_that_does_not_tell_gives_exit_code_0(tmp_path, capsys):
+    log = write(tmp_path / "short.csv", [2.3, 2.2, 2.1])
+    assert main(["diagnose", log, "--json", "-", "--quiet"]) == 0
+    (one,) = json.loads(capsys.readouterr().out)
+    assert one["verdict"] in FINE
+
+
+def test_names_in_the_log_can_be_mapped(tmp_path, capsys):
+    path = tmp_path / "named.csv"
+    path.write_text("step,quux\n" + "\n".join(f"{step},{value:.5f}" for step, value in enumerate(straight())))
+    assert main(["diagnose", str(path), "--map", "loss=quux", "--json", "-", "--quiet"]) == 1
+    assert json.loads(capsys.readouterr().out)[0]["verdict"] == "rate_too_low"
+    assert main(["diagnose", str(path), "--map", "loss"]) == 2
+    assert "ROLE=NAME" in capsys.readouterr().err
+
+
+def test_text_from_a_log_neither_runs_nor_steers(tmp_path, capsys):
+    folder = tmp_path / "<img src=x onerror=alert(1)>"
+    folder.mkdir()
+    log = write(folder / "a.csv", straight(), 1e-5)
+    assert main(["diagnose", log, "--out", str(tmp_path / "out")]) == 1
+    assert "\x1b[31m" not in capsys.readouterr().out
+    page = (tmp_path / "out" / "diagnosis.html").read_text()
+    assert "<img src=x" not in page
+
+
+def test_notes_and_paths_are_escaped_on_every_face():
+    from surefoot.diagnose import diagnose_run
+    from surefoot.records import Run
+    from surefoot.report.diagnosis_card import terminal_card
+    from surefoot.report.diagnosis_notebook import diagnosis_card
+    from surefoot.report.diagnosis_page import diagnosis_page
+
+    loss = straight()
+    run = Run(step=np.arange(len(loss)), loss=loss, lr=np.full(len(loss), np.nan), notes=(EVIL,), unit=EVIL)
+    found = diagnose_run(run, path=EVIL, format=EVIL, notes=(EVIL,))
+    for text in (diagnosis_page(found), diagnosis_card(found)):
+        assert "<script>alert" not in text
+    shown = "\n".join(line.plain for line in terminal_card(found))
+    assert "\x1b" not in shown
+    assert "\u202e" not in shown
+
+
+@pytest.mark.parametrize("path", ["missing.csv", "."])
+def test_nothing_to_read_is_bad_input_in_one_line(path, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["diagnose", path]) == 2
+    complaint = capsys.readouterr().err
+    assert complaint.count("\n") == 1
+    assert complaint.startswith("surefoot: ")
+
+
+def test_diagnosing_loads_no_torch(tmp_path):
+    import subprocess
+
+    log = write(tmp_path / "slow.csv", straight())
+    call = f"main(['diagnose', {log!r}, '-q'])"
+    code = f"import sys; from surefoot.cli.main import main; {call}; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+def test_explain_lists_and_explains_every_finding(capsys):
+    import surefoot.diagnose.checks  # noqa: F401 - registers the checks
+    from surefoot.diagnose.check import CHECKS
+
+    assert main(["explain"]) == 0
+    listed = capsys.readouterr().out
+    assert all(name in listed for name in CHECKS)
+    for name in CHECKS:
+        assert main(["explain", name.replace("-", "_")]) == 0
+        said = capsys.readouterr().out
+        assert "Why" in said
+        assert "Remedy" in said
+    assert main(["explain", "noise-flor"]) == 2
+    assert "noise-floor" in capsys.readouterr().err
