@@ -7,7 +7,7 @@ import time
 import pytest
 import torch
 from torch import nn
-from torch.func import functional_call, hessian
+from torch.func import functional_call, jacrev
 
 from surefoot.curvature.hvp import Hvp, batches_of, flat_weights, top_eigenvector
 from surefoot.curvature.track import ShortRun
@@ -51,7 +51,7 @@ def dense(task, model):
         weights = {name: part.view(shape) for (name, shape), part in zip(shapes.items(), parts, strict=True)}
         return task.loss_of(lambda *args: functional_call(model, weights, args), batch)
 
-    return hessian(loss)(flat_weights(model))
+    return jacrev(jacrev(loss))(flat_weights(model))
 
 
 def mlp():
