@@ -48,7 +48,7 @@ def test_adaptive_scales_each_parameter() -> None:
         seen = []
         for _ in range(30):
             optimizer.zero_grad()
-            ((x @ w - y) ** 2).mean().backward()
+            ((x @ w - y) ** 2).mean().backward()  # type: ignore[no-untyped-call]
             assert w.grad is not None
             before = w.detach().clone()
             optimizer.step()
@@ -182,7 +182,7 @@ def test_xor_sgd_slower_than_adam() -> None:
         ends = []
         for kind in (torch.optim.SGD, torch.optim.Adam):
             model = task.make_model(seed)
-            optimizer = kind(model.parameters(), lr=0.1)  # type: ignore[operator]
+            optimizer = kind(model.parameters(), lr=0.1)
             for _ in range(300):
                 optimizer.zero_grad()
                 ((model(x) - y) ** 2).mean().backward()
