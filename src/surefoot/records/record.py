@@ -11,6 +11,7 @@ Two records are equal when their JSON forms are: NaN equals NaN, and no identity
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import math
 import os
@@ -227,6 +228,7 @@ def _hashable(value: Any) -> Any:
     return tuple(map(_hashable, value)) if isinstance(value, list) else value
 
 
+@functools.cache
 def _field_types(cls: type) -> dict[str, Any]:
     return typing.get_type_hints(cls)
 
