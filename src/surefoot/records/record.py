@@ -11,7 +11,6 @@ Two records are equal when their JSON forms are: NaN equals NaN, and no identity
 from __future__ import annotations
 
 import dataclasses
-import functools
 import json
 import math
 import os
@@ -228,9 +227,13 @@ def _hashable(value: Any) -> Any:
     return tuple(map(_hashable, value)) if isinstance(value, list) else value
 
 
-@functools.cache
+_TYPES: dict[type, dict[str, Any]] = {}
+
+
 def _field_types(cls: type) -> dict[str, Any]:
-    return typing.get_type_hints(cls)
+    if cls not in _TYPES:
+        _TYPES[cls] = typing.get_type_hints(cls)
+    return _TYPES[cls]
 
 
 def _decode(value: Any, hint: Any, place: str) -> Any:
