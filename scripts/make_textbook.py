@@ -67,10 +67,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--size", choices=("full", "quick"), help="only this size; default both")
     parser.add_argument("--jobs", type=int, default=1)
     asked = parser.parse_args(words)
-    try:
-        record = load_record()
-    except RecordError:
-        record = TextbookRecord()
+    record = _kept()
     if asked.measure is not None:
         families = asked.measure or list(families_of(all_claims().values()))
         record = measure(record, families, (asked.size,) if asked.size else ("full", "quick"), asked.jobs)
@@ -85,28 +82,41 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def measure(record: TextbookRecord, families: Sequence[str], sizes: Sequence[Size], jobs: int) -> TextbookRecord:
     """The record with these experiments measured again, saved after each; what breaks keeps its old outcome."""
-    kept: dict[Size, dict[str, Outcome]] = {
-        "full": {one.family: one for one in record.outcomes},
-        "quick": {one.family: one for one in record.quick},
-    }
-    known = families_of(all_claims().values())
     for size in sizes:
         for family, outcome in run_families(families, size, workers=jobs):
-            if not isinstance(outcome, Outcome):
+            if isinstance(outcome, Outcome):
+                print(f"{family} ({size}): {outcome.seconds or 0:.1f} s", flush=True)
+                record = decided(_with(_kept(), outcome))
+                record.save(RECORD)
+            else:
                 print(f"{family} ({size}) broke: {outcome}", file=sys.stderr, flush=True)
-                continue
-            kept[size][family] = outcome if size == "full" else dataclasses.replace(outcome, panels=())
-            print(f"{family} ({size}): {outcome.seconds or 0:.1f} s", flush=True)
-            full = tuple(kept["full"][one] for one in known if one in kept["full"])
-            record = dataclasses.replace(
-                record,
-                outcomes=full,
-                quick=tuple(kept["quick"][one] for one in known if one in kept["quick"]),
-                provenance=Provenance.here(command="scripts/make_textbook.py --measure"),
-                seconds=sum(one.seconds or 0.0 for one in full),
-            )
-            decided(record).save(RECORD)
     return record
+
+
+def _kept() -> TextbookRecord:
+    """The record as it is now: another process may measure other experiments at the same time."""
+    try:
+        return load_record()
+    except RecordError:
+        return TextbookRecord()
+
+
+def _with(record: TextbookRecord, outcome: Outcome) -> TextbookRecord:
+    known = families_of(all_claims().values())
+    full = {one.family: one for one in record.outcomes}
+    quick = {one.family: one for one in record.quick}
+    if outcome.size == "full":
+        full[outcome.family] = outcome
+    else:
+        quick[outcome.family] = dataclasses.replace(outcome, panels=())
+    outcomes = tuple(full[one] for one in known if one in full)
+    return dataclasses.replace(
+        record,
+        outcomes=outcomes,
+        quick=tuple(quick[one] for one in known if one in quick),
+        provenance=Provenance.here(command="scripts/make_textbook.py --measure"),
+        seconds=sum(one.seconds or 0.0 for one in outcomes),
+    )
 
 
 def document(record: TextbookRecord) -> str:
