@@ -13,10 +13,7 @@ CLAIMS = (
     Claim(
         "backprop-gradient-matches-numeric",
         TOPIC,
-        (
-            "Backpropagation, the chain rule from the output backwards, gives the exact gradient for every "
-            "weight and bias."
-        ),
+        ("By the chain rule, applied backwards, backpropagation finds every weight's and bias's exact gradient."),
         rule(
             below("worst gradient error over all nets", 1e-6),
             below("worst error of the hand-written XOR gradient with factor 2/N", 1e-6),
@@ -42,7 +39,7 @@ CLAIMS = (
     Claim(
         "training-loop-four-steps",
         TOPIC,
-        "Training repeats forward pass, loss, backward pass and update, and so the loss falls.",
+        "Predict, compare, differentiate, update: going round these four lets the loss fall.",
         rule(
             below("share of the loss left by the training loop, complete", 0.7),
             above("share of the loss left by the training loop, no backward pass", 0.95),
@@ -74,7 +71,7 @@ CLAIMS = (
     Claim(
         "backprop-cost",
         TOPIC,
-        ("Backpropagation gives all gradients efficiently, and is still the expensive part of training."),
+        "Backpropagation is cheap for what it gives, yet the larger part of what a training costs.",
         rule(
             above("cost: time of forward and backward over forward alone", 2),
             below("cost: time of forward and backward over forward alone", 6),
@@ -110,7 +107,7 @@ CLAIMS = (
     Claim(
         "backprop-cures-vanishing",
         TOPIC,
-        "Backpropagation deals with vanishing and exploding gradients.",
+        "Backpropagation by itself keeps gradients from vanishing or exploding.",
         rule(
             above("log10 of first-layer over last-layer gradient, plain", -1),
         ),
@@ -150,7 +147,10 @@ CLAIMS = (
     Claim(
         "three-class-loss-example",
         TOPIC,
-        ("For the target 1, 0, 0 and the output 0.4, 0.3, 0.3 the deviations average to a loss of about 0.18."),
+        (
+            "An output of 0.4, 0.3, 0.3 against the target 1, 0, 0 has an average loss near 0.18, the mean "
+            "of its deviations."
+        ),
         rule(
             between(
                 "mean absolute error of the three-class example", 0.175, 0.185, when="mean of the listed deviations"

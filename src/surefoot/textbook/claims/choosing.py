@@ -13,7 +13,7 @@ CLAIMS = (
     Claim(
         "search-finds-lr",
         TOPIC,
-        "A good rate is found by trying: on a grid, at random or by cross-validation.",
+        "Trying candidates, on a grid, at random or with cross-validation, leads to a good rate.",
         rule(
             below("accuracy lost by a logarithmic grid", 0.05),
             below("accuracy lost by random search", 0.05),
@@ -107,7 +107,7 @@ CLAIMS = (
         sources=(
             "Bengio 2012",
             "Goodfellow, Bengio & Courville 2016",
-            "Greff et al. 2017: about two thirds of the variance of LSTMs",
+            "Greff et al. 2017: two thirds of what varied among LSTMs",
         ),
         places=("001 L1417", "002 L54", "001 Q9.10", "001 Q22.1", "001 Q31.6", "001 Q40.6"),
         shows=(

@@ -13,7 +13,7 @@ CLAIMS = (
     Claim(
         "conv-sharing-cuts-parameters",
         TOPIC,
-        "One filter shared by all places needs far fewer parameters than a fully connected layer.",
+        "A filter that all places share has a small fraction of a dense layer's parameters.",
         rule(
             above("parameters of a dense layer over those of the convolution", 100),
             above("parameters of a local layer without sharing over those of the convolution", 100),
@@ -184,7 +184,7 @@ CLAIMS = (
     Claim(
         "cnn-suits-image-grids",
         TOPIC,
-        "Convolutional nets are especially good for arrays with grid structure, such as images.",
+        "Convolutional nets are at their best on grids of numbers, as images are.",
         rule(
             above("accuracy the CNN gains over the MLP on intact images", 0),
             above("accuracy the CNN loses by shuffled pixels", 0.01),

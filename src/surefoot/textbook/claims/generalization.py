@@ -59,7 +59,7 @@ CLAIMS = (
     Claim(
         "small-lr-generalizes-better",
         TOPIC,
-        "A small rate generalises better, since its cautious updates do not fit noise.",
+        "Small rates generalise better: careful steps leave the noise unlearnt.",
         rule(
             above("digits, 0% wrong labels: accuracy at rate 0.05 minus at 0.5, equal training loss", 0.005),
         ),
@@ -134,7 +134,7 @@ CLAIMS = (
     Claim(
         "large-lr-overreacts-to-noise",
         TOPIC,
-        ("Larger rates overreact to noise in data or gradients; smaller ones pass over small fluctuations."),
+        "Noise in gradients and labels throws a large rate off, while a small one passes over it.",
         rule(
             between(
                 "noisy bowl: exponent of the final height against the rate, rates up to 0.1",

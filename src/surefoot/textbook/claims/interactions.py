@@ -128,7 +128,10 @@ CLAIMS = (
     Claim(
         "lr-interacts-with-initialization",
         TOPIC,
-        ("Which rate works depends on the initial weights, and a bad rate makes the result hang more on them."),
+        (
+            "Initial weights decide which rates work, and with an unfit rate the outcome hangs more on the "
+            "draw of the weights."
+        ),
         rule(
             above("initialisation: decades between the best rates, weights × 0.1 and × 1", 0.1, when="the best rate"),
             above(
@@ -157,7 +160,7 @@ CLAIMS = (
     Claim(
         "activation-changes-lr-effect",
         TOPIC,
-        "How much a small rate slows or traps a training depends on the activation.",
+        "Whether a small rate merely delays a training or stops it is a matter of the activation.",
         rule(
             above("accuracy sigmoid lacks behind ReLU at the smallest rate, depth 1", 0.05),
             above("accuracy sigmoid lacks behind ReLU at the smallest rate, depth 3", 0.05),
@@ -218,7 +221,7 @@ CLAIMS = (
         conditions="Digits MLP, batches of 32, the same number of updates for 50 and 1400 digits.",
         lesson="The number of examples does not set the largest rate; batch size and curvature do.",
         sources=(
-            "stability depends on curvature and batch size",
+            "what bounds the rate is curvature and the noise of the batch",
             "Smith & Le 2018: at equal epochs more data mean more updates",
         ),
         places=("001 Q23.10", "001 Q24.10", "001 Q27.5"),
@@ -286,7 +289,7 @@ CLAIMS = (
     Claim(
         "layers-want-different-lrs",
         TOPIC,
-        "In a deep net it is hard to find one rate that suits every layer.",
+        "The layers of a deep net want rates of their own; a common one fits none of them well.",
         rule(
             above("decades between the layers' gradient over weight", 1, when="gradients over weights, layer by layer"),
             below("updates with a rate per layer over updates with one rate", 1, when="training with a rate per layer"),

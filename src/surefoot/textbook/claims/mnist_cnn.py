@@ -13,7 +13,7 @@ CLAIMS = (
     Claim(
         "more-epochs-lower-training-loss",
         TOPIC,
-        "More epochs lower the training loss and raise the accuracy, less and less.",
+        "With every epoch the training loss falls and the accuracy rises, by less and less.",
         rule(
             above("fall of the training loss from epoch 1 to the early one", 0),
             above("fall of the training loss from the early epoch to the middle one", 0),
@@ -160,7 +160,7 @@ CLAIMS = (
     Claim(
         "fifty-epochs-excessive",
         TOPIC,
-        "Fifty epochs can be too many for this CNN, unless stopping or regularization holds it back.",
+        ("This CNN may be trained too long by fifty epochs if nothing, such as early stopping, holds it back."),
         rule(
             above("share of the epochs after the lowest validation loss of the CNN", 0.3, when="time"),
             below("test accuracy the CNN gains after its lowest validation loss", -0.005, when="accuracy"),

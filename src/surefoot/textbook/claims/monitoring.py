@@ -114,7 +114,7 @@ CLAIMS = (
     Claim(
         "early-stopping-saves-and-protects",
         TOPIC,
-        ("Stopping when the validation loss has not improved for some epochs avoids overfitting and lost time."),
+        "Early stopping with some patience saves time and guards against overfitting.",
         rule(
             above("share of epochs that stopping saves, patience 5, clean images", 0.2, when="time, clean images"),
             above("test accuracy that stopping gains, patience 5, clean images", 0.005, when="accuracy, clean images"),
@@ -242,7 +242,7 @@ CLAIMS = (
     Claim(
         "validation-loss-rise-means-overfitting",
         TOPIC,
-        ("Training loss still falling while validation loss rises is overfitting, and it costs accuracy."),
+        ("When validation loss turns up and training loss goes on falling, the net overfits, at the cost of accuracy."),
         rule(
             above("rise of the validation loss after its lowest, clean images", 0, when="clean images"),
             below(
@@ -320,7 +320,7 @@ CLAIMS = (
     Claim(
         "plateau-means-converged",
         TOPIC,
-        ("A flat end of the loss curve means that the training has converged and more epochs bring little."),
+        "Once the loss curve ends flat, training is over: nothing much is to be had from going on.",
         rule(
             above("XOR, uniform weights: loss after 20000 updates over that after 5000", 0.9),
         ),

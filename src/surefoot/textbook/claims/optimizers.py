@@ -46,7 +46,7 @@ CLAIMS = (
     Claim(
         "adaptive-reduces-lr-tuning",
         TOPIC,
-        "With an adaptive optimizer there is less need to tune the rate by hand.",
+        "Adaptive optimizers spare one much of the tuning.",
         rule(
             above(
                 "decades by which adaptive optimizers widen the window of good rates",
@@ -104,8 +104,8 @@ CLAIMS = (
         "adaptive-balances-speed-stability",
         TOPIC,
         (
-            "Adaptive optimizers fit their effective rate to the training as it goes, and so keep speed and "
-            "stability in balance."
+            "By fitting the effective rate to the course of training, adaptive optimizers balance speed "
+            "against stability."
         ),
         rule(
             above("share of adaptive runs with no more rising epochs than SGD", 0.5, when="at the best rate"),
@@ -121,7 +121,7 @@ CLAIMS = (
         lesson="They are steady at a good rate; a rate that is too large still breaks them.",
         sources=(
             "Reddi, Kale & Kumar 2018: Adam can fail to converge",
-            "Cohen et al. 2022: Adam trains at its own edge of stability",
+            "Cohen et al. 2022: adaptive methods have an edge of stability too",
         ),
         places=(
             "001 Q21.7",
@@ -167,7 +167,7 @@ CLAIMS = (
     Claim(
         "adam-start-0p001-to-0p01",
         TOPIC,
-        "Adam started between 0.001 and 0.01 is right for most problems.",
+        "On most problems one does well to begin with Adam somewhere from 0.001 to 0.01.",
         rule(
             above("share of tasks good for Adam at some rate from 0.001 to 0.01", 0.5, when="some rate of that range"),
             above("share of tasks good for Adam at 0.001", 0.5, when="0.001 itself"),
@@ -242,7 +242,7 @@ CLAIMS = (
     Claim(
         "dynamic-lr-handles-drift",
         TOPIC,
-        "Schedules or adaptive rates help when data or loss change while one trains.",
+        ("When data or loss change during training, a rate that moves, by schedule or adaptively, copes better."),
         rule(
             below(
                 "drift: error with a rate decayed by inverse time over that at the best constant rate",
@@ -265,7 +265,7 @@ CLAIMS = (
         conditions="A minimum that wanders at random, seen through noise.",
         lesson="What drifts wants a rate that does not die out; decay makes the tracking worse.",
         sources=(
-            "Widrow & Stearns 1985: a constant rate tracks, a decaying one stops",
+            "Widrow & Stearns 1985: tracking needs a rate that stays up",
             "Dohare et al. 2024: loss of plasticity",
         ),
         places=("001 Q15.5", "001 Q15.8", "001 Q16.9", "001 Q30.7", "001 Q42.8"),

@@ -78,7 +78,7 @@ CLAIMS = (
     Claim(
         "xor-gradient-omits-factor",
         TOPIC,
-        ("In the XOR programs the printed update follows the gradient of the printed mean squared loss."),
+        "The update of the XOR programs is the gradient of the loss that they print.",
         rule(
             between("printed XOR update over the gradient of the printed loss", 0.99, 1.01),
         ),
@@ -107,8 +107,8 @@ CLAIMS = (
         "sigmoid-derivative-conventions",
         TOPIC,
         (
-            "The sigmoid's derivative is s(x)(1-s(x)) of the pre-activation, or x(1-x) of the activation; "
-            "each is right in its place."
+            "Two forms of the sigmoid's derivative are in use, one fed with pre-activations, the other with "
+            "activations; in its own place each is right."
         ),
         rule(
             above("cosine of the XOR update with x(1-x) on activations", 0.999),
@@ -128,8 +128,8 @@ CLAIMS = (
         "xor-loss-curve-three-phases",
         TOPIC,
         (
-            "The XOR loss from uniform weights starts high, falls fast in the middle and flattens when the "
-            "function is learnt."
+            "From uniform weights the XOR loss goes through three phases: high, steeply down, and flat once "
+            "XOR is learnt."
         ),
         rule(
             above("XOR, uniform weights: loss at the start", 0.24),
@@ -149,7 +149,7 @@ CLAIMS = (
     Claim(
         "xor-lr-001-slow",
         TOPIC,
-        "On XOR a rate of 0.01 is stable but very slow.",
+        "At 0.01 XOR is learnt stably, only very slowly.",
         rule(
             below("XOR: share of seeds whose loss ever rose at rate 0.01", 0.05),
             below("XOR: share of seeds solved at rate 0.01", 0.05),
@@ -166,7 +166,7 @@ CLAIMS = (
     Claim(
         "xor-lr-01-sweet-spot",
         TOPIC,
-        "On XOR a rate of 0.1 converges well; it is the sweet spot.",
+        "0.1 is the rate at which XOR is learnt well.",
         rule(
             above("XOR: share of seeds solved at rate 0.1", 0.5),
         ),
@@ -174,7 +174,7 @@ CLAIMS = (
         expected="contradicted",
         conditions="XOR 2-2-1, 2,000 updates, many seeds.",
         lesson="0.1 solves no seed in the 2,000 updates shown; rates of 1 to 5 solve most.",
-        sources=("the best rate is one to two decades higher; see the sweep",),
+        sources=("the sweep over rates has its best more than a decade above",),
         places=("003 L533",),
         shows=(
             "XOR: share of seeds solved at rate 1",
@@ -194,7 +194,7 @@ CLAIMS = (
         families=("xor-lr",),
         expected="contradicted",
         conditions="XOR 2-2-1, 2,000 updates, many seeds.",
-        lesson="1.0 is the best of the three rates the course shows and hardly ever raises the loss.",
+        lesson="Of the course's three rates 1.0 does best, and it hardly ever raises the loss.",
         sources=("full-batch descent on a loss of small curvature",),
         places=("003 L535",),
         shows=(
@@ -207,7 +207,7 @@ CLAIMS = (
     Claim(
         "xor-sgd-slower-than-adam",
         TOPIC,
-        "On XOR SGD at 0.1 is slower than Adam, and SGD at 0.01 is stable and slow.",
+        "XOR takes SGD at 0.1 longer than Adam; at 0.01 SGD is calm but slow.",
         rule(
             above("final XOR loss of SGD over that of Adam, both at 0.1", 2),
             above("share of the first XOR loss that is left, SGD at 0.01", 0.5),
@@ -230,7 +230,7 @@ CLAIMS = (
     Claim(
         "xor-adam-01-vs-001",
         TOPIC,
-        "On XOR Adam at 0.1 is fast but may oscillate; at 0.01 it is smooth and the most balanced.",
+        ("For Adam on XOR 0.1 means fast with a risk of oscillation; 0.01 is the smoother and better choice."),
         rule(
             above("rises of the XOR loss of Adam, at 0.1 minus at 0.01", 0),
             above("final XOR loss of Adam at 0.1 over that at 0.01", 1),
