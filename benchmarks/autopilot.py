@@ -154,6 +154,8 @@ def plain(value: float) -> float | str:
 
 def summary(cases: Sequence[dict[str, Any]], score: str) -> dict[str, Any]:
     """Median and mean over the cases of the mean share lost over seeds, and its interval over tasks by bootstrap."""
+    if not cases:
+        return {}
     rng = np.random.default_rng(0)
     out: dict[str, Any] = {}
     tasks = sorted({case["task"] for case in cases})

@@ -62,7 +62,7 @@ def test_nothing_is_done_unasked():
 
 def test_a_noise_floor_decays_the_rate_and_in_the_end_stops():
     told = Told(act={"decay", "stop"}, limits=Limits(decays=2))
-    watch = told(floor(6000))
+    watch = told(floor(3500))
     assert [one.deed for one in watch.actions] == ["decay", "decay", "stop"]
     assert told.lr == pytest.approx(0.1 * 0.3**2)
     assert watch.should_stop

@@ -36,7 +36,7 @@ def test_from_a_rate_a_hundred_times_too_low_it_gets_close_to_the_best_of_a_swee
     assert sum(one.cost for one in watched.probes) <= 0.3 * steps
     sweep = [
         sf.train(mine, sf.Recipe(lr=lr, schedule="cosine", epochs=60, batch_size=32)).final_val_loss
-        for lr in (0.03, 0.1, 0.3, 1.0)
+        for lr in (0.1, 0.3)
     ]
     alone = sf.train(mine, sf.Recipe(lr=1e-3, schedule="cosine", epochs=60, batch_size=32)).final_val_loss
     start = run.val_loss[0]

@@ -23,7 +23,7 @@ class Account:
     """What may be spent on watching.
 
     Args:
-        share: of the time of the training; above 0, at most 1.
+        share: of the time of the training; above 0. From 1 on nothing is thinned.
         clock: seconds.
     """
 
@@ -78,7 +78,7 @@ class Account:
     def affords(self, purchase: str) -> bool:
         """Whether the price of the last `purchase` is there; the first is always affordable."""
         price = self._prices.get(purchase)
-        return price is None or self.balance >= price
+        return self.share >= 1 or price is None or self.balance >= price
 
     @property
     def overhead(self) -> float | None:

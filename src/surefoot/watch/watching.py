@@ -83,8 +83,8 @@ def watch(
         on_finding: called with every finding when it becomes certain.
         on_action: called with every deed.
         quiet: nothing on the terminal.
-        overhead: share of the training's time that looks at layers may take; half as much again may go into judgements,
-            and where deeds are allowed, into what they answer to; above 0, at most 1.
+        overhead: share of the training's time that looks at layers may take; half as much again may go into
+            judgements, and where deeds are allowed, into what they answer to. Above 0; with 1, every update is looked at.
         layers: whether weights, gradients and updates of layers are measured.
         units: whether activations are looked at.
         keep: folder for copies of the state, where deeds need them; None keeps them in memory.
@@ -134,7 +134,7 @@ class Watch:
             raise InputError(f"`overhead` is {overhead!r}; it is a share above 0 and at most 1")
         deeds = deeds_of(act)
         self.model, self.optimizer, self.scheduler = model, optimizer, scheduler
-        self._judging, self._alert = Account(overhead / 2), Account(overhead / 2)
+        self._judging, self._alert = Account(overhead / 2), Account(1.0 if overhead == 1 else overhead / 2)
         self._recorder = Recorder(model, optimizer, Account(overhead), layers=layers, units=units, after=self._after)
         if deeds and distributed() and not dry_run:
             dry_run = True
