@@ -129,6 +129,14 @@ def test_runs_of_other_trainings_are_no_siblings():
     assert place(runs[:2]) == [None, None]
     other = [dataclasses.replace(run, unit="epoch") if number % 2 else run for number, run in enumerate(runs[:4])]
     assert place(other) == [None] * 4
+    assert place(runs[:4], ["csv", "keras", "csv", "keras"]) == [None] * 4
+
+
+def test_a_best_rate_between_steep_sides_is_found():
+    """Rates beside the best are so much worse that no rate between is good."""
+    rates, finals = [-9.0, -2.01, -2.0, -1.99, 5.0], [50.0, 50.0, 0.01, 50.0, 50.0]
+    runs = [run_of(np.linspace(2.3, final, 50), lr=10.0**x) for x, final in zip(rates, finals, strict=True)]
+    assert [where.low for where in place(runs)] == pytest.approx([-2.0 - x for x in rates], abs=0.01)
 
 
 def test_several_and_one_are_told_apart():

@@ -40,9 +40,12 @@ class Placed:
     """Whether the best rate is the lowest or the highest that was tried."""
 
 
-def place(runs: Sequence[Run]) -> list[Placed | None]:
-    """Where each run lies among those that are its siblings; None where it has too few."""
-    known = [_facts(run) for run in runs]
+def place(runs: Sequence[Run], formats: Sequence[str] = ()) -> list[Placed | None]:
+    """Where each run lies among those that are its siblings; None where it has too few.
+
+    Runs of different units, or from logs of different `formats`, are no siblings.
+    """
+    known = [_facts(run, name) for run, name in zip(runs, formats or [""] * len(runs), strict=True)]
     found: list[Placed | None] = []
     for one in known:
         if one is None:
@@ -55,10 +58,10 @@ def place(runs: Sequence[Run]) -> list[Placed | None]:
 
 
 _Facts = tuple[float, float, float, float, str]
-"""log10 of the peak rate; first loss; final loss; last step; unit."""
+"""log10 of the peak rate; first loss; final loss; last step; unit and format."""
 
 
-def _facts(run: Run) -> _Facts | None:
+def _facts(run: Run, name: str) -> _Facts | None:
     rates = run.lr[np.isfinite(run.lr) & (run.lr > 0)]
     finite = run.loss[np.isfinite(run.loss)]
     if not len(rates) or len(finite) < _LEAST:
@@ -67,14 +70,14 @@ def _facts(run: Run) -> _Facts | None:
     final = float(tail.mean()) if np.isfinite(tail).all() else math.inf
     if run.fate == "diverged":
         final = math.inf
-    return math.log10(float(rates.max())), float(finite[0]), final, float(run.step[-1]), run.unit
+    return math.log10(float(rates.max())), float(finite[0]), final, float(run.step[-1]), f"{run.unit} {name}"
 
 
 def _alike(one: _Facts, other: _Facts) -> bool:
-    """Same unit, about the same first loss; about the same length unless one of them broke off."""
-    near = abs(one[1] - other[1]) <= 0.5 * max(abs(one[1]), abs(other[1]))
+    """Same kind of log, about the same first loss; about the same length unless one of them broke off."""
+    near = abs(one[1] - other[1]) <= 0.4 * max(abs(one[1]), abs(other[1]))
     long = max(one[3], 1.0) / max(other[3], 1.0)
-    return one[4] == other[4] and near and (0.6 < long < 1.7 or math.inf in (one[2], other[2]))
+    return one[4] == other[4] and near and (0.75 < long < 1.34 or math.inf in (one[2], other[2]))
 
 
 def _placed(one: _Facts, group: list[_Facts]) -> Placed | None:
@@ -89,7 +92,7 @@ def _placed(one: _Facts, group: list[_Facts]) -> Placed | None:
         return None
     x = np.array([other[0] for other in group])
     shares = np.array([min(max((other[2] - lowest) / gain, 0.0), 5.0) for other in group])
-    fine = np.linspace(x[0], x[-1], 600)
+    fine = np.union1d(np.linspace(x[0], x[-1], 600), x)
     good = fine[np.interp(fine, x, shares) <= GOOD]
     best = int(shares.argmin())
     share = min(max((one[2] - lowest) / gain, 0.0), 5.0)
@@ -100,7 +103,7 @@ def _placed(one: _Facts, group: list[_Facts]) -> Placed | None:
 def placed(each: Iterable[Diagnosis]) -> tuple[Diagnosis, ...]:
     """The diagnoses, those of siblings with the verdict on the rate that follows from one another."""
     diagnoses = list(each)
-    found = place([one.run or Run() for one in diagnoses])
+    found = place([one.run or Run() for one in diagnoses], [one.format for one in diagnoses])
     return tuple(one if where is None else _with_place(one, where) for one, where in zip(diagnoses, found, strict=True))
 
 
