@@ -62,7 +62,9 @@ class Store:
         self.path = Path(path)
         if not self.path.is_file():
             raise InputError(f"`study` is {str(path)!r}; there is no such file")
-        if self.path.stat().st_size and self.path.open("rb").read(16) != b"SQLite format 3\0":
+        with self.path.open("rb") as stream:
+            head = stream.read(16)
+        if head and head != b"SQLite format 3\0":
             raise RecordError(f"`{path}` is no study: it is not a file that Surefoot wrote")
         self._lock = WriterLock(self.path) if write else None
         try:
