@@ -32,12 +32,13 @@ __all__ = ["Ground"]
 
 Floats = npt.NDArray[np.float64]
 
-_WIDTHS = (1, 8, 32, 128, 512)
+_WIDTHS = (1, 8, 32, 128)
 """Points at once that are tried; 1 means one by one."""
 _SAMPLE = 4
 """Points by which one by one is timed, and `vmap` checked."""
-_WORSE = 1.15
-"""Wider is not tried any more once it takes this much longer per point than the best."""
+_WORSE, _FIRST_WORSE = 1.15, 1.4
+"""Wider is not tried any more once it takes this much longer per point than the best; of the narrowest, whose
+constant costs are shared by few, more is borne."""
 _ROOM = 2.0
 """Intermediate values that live at once, in outputs of all layers: a generous estimate."""
 
@@ -156,7 +157,7 @@ class Ground:
             start += len(losses)
             if took < best:
                 best, width = took, wide
-            elif took > _WORSE * best and width > 1:
+            elif took > (_FIRST_WORSE if wide == _WIDTHS[1] else _WORSE) * best:
                 break
         self._width = width
         if refused:
