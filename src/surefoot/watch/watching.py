@@ -84,7 +84,7 @@ def watch(
         on_action: called with every deed.
         quiet: nothing on the terminal.
         overhead: share of the training's time that looks at layers may take; half as much again may go into
-            judgements, and where deeds are allowed, into what they answer to. Above 0; with 1, every update is looked at.
+            judgements, and where deeds are allowed, into what they answer to. Above 0; with 1 nothing is thinned.
         layers: whether weights, gradients and updates of layers are measured.
         units: whether activations are looked at.
         keep: folder for copies of the state, where deeds need them; None keeps them in memory.
