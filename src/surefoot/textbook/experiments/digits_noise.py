@@ -16,7 +16,7 @@ from surefoot.textbook.measuring import exact, mean_of
 
 __all__ = ["SEEDS", "noisy_digits", "run"]
 
-SEEDS = {"quick": 2, "full": 5}
+SEEDS = {"quick": 2, "full": 12}
 
 LRS = (0.02, 0.05, 0.2, 0.5, 1.0)
 SMALL, LARGE = 0.05, 0.5
