@@ -1,1 +1,1 @@
-"""The textbook: its classic programs, run again, with what they print beside what is measured."""
+"""The textbook: its classic programs and its claims, measured, and questions answered from what was measured."""
