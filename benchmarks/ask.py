@@ -97,7 +97,9 @@ def report() -> dict[str, Any]:
     for _ in range(5):
         start = time.perf_counter()
         subprocess.run(
-            [sys.executable, "-m", "surefoot.cli", "ask", "lr too high"], check=False, stdout=subprocess.DEVNULL
+            [sys.executable, "-c", "from surefoot.cli.main import main; main(['ask', 'lr too high'])"],
+            check=False,
+            stdout=subprocess.DEVNULL,
         )
         seconds.append(time.perf_counter() - start)
     origin = Provenance.here(command="python benchmarks/ask.py report")

@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
 
-from surefoot.textbook.ask.words import field_terms, nearest_term, pairs, split_lines, split_terms
+from surefoot.textbook.ask.words import field_terms, mended, pairs, spelled_words, split_lines, split_terms
 
 __all__ = ["Index", "Match", "phrasings", "the_index"]
 
@@ -75,15 +75,11 @@ class Index:
         for place, (_, terms) in enumerate(self._phrasings):
             for term in terms:
                 self._holding.setdefault(term, []).append(place)
-        self.vocabulary = frozenset(term for term in self._rare if "+" not in term)
+        self.spellings = frozenset(spelled_words(" ".join(line for _, line in listed)))
 
     def terms(self, question: str) -> Counter[str]:
         """The terms of a question and their pairs, slips of the keys mended."""
-        mended = []
-        for word in split_terms(question):
-            near = None if word in self.vocabulary else nearest_term(word, self.vocabulary)
-            mended += [word] if near is None else split_terms(near) or [near]
-        return _terms(mended)
+        return _terms(split_terms(mended(question, self.spellings)))
 
     def of_the_field(self, question: str) -> bool:
         """Whether the question has at least one term of training and its rate."""

@@ -1,14 +1,14 @@
 """Words: a question as the terms it is about.
 
 A *term* is a word of the field in one spelling: "learning rate", "lr", "step size" and "eta" are the term `rate`.
-A question becomes terms in four steps: the field's phrases are replaced by their terms (`synonyms.txt`), words that
-carry nothing are dropped (`empty_words.txt`), the rest lose their endings, and what is in no vocabulary is compared
-with it for a slip of the keys. Neighbouring terms also count as a pair, so that a high rate is not confused with a
+A question becomes terms in four steps: slips of the keys are mended, the field's phrases are replaced by their terms
+(`synonyms.txt`), words that carry nothing are dropped (`empty_words.txt`), the rest lose their endings. Neighbouring terms also count as a pair, so that a high rate is not confused with a
 high loss.
 """
 
 from __future__ import annotations
 
+import difflib
 import functools
 import itertools
 import re
@@ -16,7 +16,7 @@ import unicodedata
 from collections.abc import Collection, Iterator
 from importlib.resources import files
 
-__all__ = ["field_terms", "nearest_term", "pairs", "plain", "split_lines", "split_terms"]
+__all__ = ["field_terms", "mended", "pairs", "plain", "spelled_words", "split_lines", "split_terms"]
 
 _LONGEST = 2000
 """Characters of a question that are read; nobody asks longer."""
@@ -26,6 +26,11 @@ _ENDINGS = (
     *("ations", "ation", "ingly", "ments", "ment", "ness", "ings", "ing", "ies", "ied", "edly", "ed"),
     *("ity", "ive", "ical", "ally", "ly", "es", "s", "e"),
 )
+_LETTERS = re.compile(r"[a-z]+")
+_SHORTEST = 6
+"""Letters of the shortest word that is mended."""
+_LIKENESS = 0.85
+"""Share of letters in order that two spellings of a word have in common."""
 _WORD = re.compile(r":?[a-z][a-z0-9_]*|\d+(?:\.\d+)?(?:e-?\d+)?")
 
 
@@ -69,15 +74,24 @@ def field_terms() -> frozenset[str]:
     return frozenset(word for line in _lines("field_words.txt") for word in line.split())
 
 
-def nearest_term(word: str, vocabulary: Collection[str]) -> str | None:
-    """A term one slip of the keys away from `word` (a letter more, less, other, or two swapped), or None.
+def mended(text: str, spellings: Collection[str]) -> str:
+    """`text` with slips of the keys mended: a word that is no known spelling becomes the nearest one, if it is near.
 
-    Short words are left alone: too many of them lie a letter apart.
+    Short words are left alone, for too many lie a letter apart; the first letter is taken to be right.
     """
-    if len(word) < 5 or not word.isalpha():
-        return None
-    near = [term for term in vocabulary if abs(len(term) - len(word)) <= 1 and _one_slip(word, term)]
-    return min(near, default=None)
+    return _LETTERS.sub(lambda found: _nearest(found.group(), spellings), plain(text[:_LONGEST]))
+
+
+def spelled_words(text: str) -> set[str]:
+    """The words of `text` that are long enough to be mended by."""
+    return {word for word in _LETTERS.findall(plain(text)) if len(word) >= _SHORTEST}
+
+
+def _nearest(word: str, spellings: Collection[str]) -> str:
+    if len(word) < _SHORTEST or word in spellings:
+        return word
+    alike = [one for one in spellings if one[0] == word[0] and abs(len(one) - len(word)) <= 2]
+    return next(iter(difflib.get_close_matches(word, alike, n=1, cutoff=_LIKENESS)), word)
 
 
 @functools.cache
@@ -109,14 +123,3 @@ def _stem(word: str) -> str:
         if word.endswith(ending) and len(word) - len(ending) >= 4:
             return word[: -len(ending)]
     return word
-
-
-def _one_slip(word: str, term: str) -> bool:
-    if len(term) < 4 or not term.isalpha():
-        return False
-    start = 0
-    while start < min(len(word), len(term)) and word[start] == term[start]:
-        start += 1
-    rest, other = word[start:], term[start:]
-    swapped = len(rest) > 1 and len(other) > 1 and rest[:2] == other[1::-1] and rest[2:] == other[2:]
-    return swapped or rest[1:] == other[1:] or rest[1:] == other or rest == other[1:]
