@@ -2,8 +2,8 @@
 
 A *term* is a word of the field in one spelling: "learning rate", "lr", "step size" and "eta" are the term `rate`.
 A question becomes terms in four steps: slips of the keys are mended, the field's phrases are replaced by their terms
-(`synonyms.txt`), words that carry nothing are dropped (`empty_words.txt`), the rest lose their endings. Neighbouring terms also count as a pair, so that a high rate is not confused with a
-high loss.
+(`synonyms.txt`), words that carry nothing are dropped (`empty_words.txt`), the rest lose their endings. Neighbouring
+terms also count as a pair, so that a high rate is not confused with a high loss.
 """
 
 from __future__ import annotations
