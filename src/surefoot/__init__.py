@@ -37,7 +37,6 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Curvature": "surefoot.records",
-    "ask": "surefoot.textbook.ask",
     "Found": "surefoot.records",
     "Landscape": "surefoot.records",
     "Recipe": "surefoot.records",
@@ -46,6 +45,7 @@ _HOMES = {
     "Sweep": "surefoot.records",
     "Task": "surefoot.tasks.task",
     "accuracy": "surefoot.tasks.metrics",
+    "ask": "surefoot.textbook.ask",
     "autopilot": "surefoot.watch",
     "curvature": "surefoot.curvature",
     "diagnose": "surefoot.diagnose",

@@ -20,10 +20,10 @@ from surefoot.records.sweep import Sweep
 from surefoot.records.watched import Watched
 
 __all__ = [
-    "Axis",
-    "BowlTheory",
     "FINE",
     "Action",
+    "Axis",
+    "BowlTheory",
     "Curvature",
     "CurvePoint",
     "Deed",
@@ -35,8 +35,8 @@ __all__ = [
     "Found",
     "Inspection",
     "IntSeries",
-    "LayerCurvature",
     "Landscape",
+    "LayerCurvature",
     "LayerSeries",
     "Measurement",
     "NoiseScale",

@@ -144,9 +144,7 @@ def _import_module(name: str) -> types.ModuleType:
         raise TaskError(f"`task` names the module {name!r}, which is no module's name") from None
 
 
-def _task_of(
-    found: Any, name: str, shown: str, module: types.ModuleType, arguments: Mapping[str, Any]
-) -> Task:
+def _task_of(found: Any, name: str, shown: str, module: types.ModuleType, arguments: Mapping[str, Any]) -> Task:
     if found is module:
         raise TaskError(f"`{shown}` has no `{name}`; {_names_near(name, module)}")
     if isinstance(found, Task):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import shlex
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from surefoot.records import Measurement
 from surefoot.records.answer import Answer
@@ -95,7 +95,7 @@ def measure(answer: Answer, want: Wanted) -> tuple[Answer, Found]:
     task = load_task(want.task, device="auto", data=None)
     entry = CATALOGUE.get(ALIASES.get(want.task, want.task))
     epochs, batch_size = (10.0, min(64, task.train.size)) if entry is None else (float(entry.epochs), entry.batch_size)
-    options = {} if want.momentum is None else {"momentum": want.momentum}
+    options: dict[str, Any] = {} if want.momentum is None else {"momentum": want.momentum}
     found = find(task, optimizer=want.optimizer, epochs=epochs, batch_size=batch_size, **options)
     return judged(answer, want, found), found
 
