@@ -17,7 +17,7 @@ __all__ = ["explain"]
 @click.argument("finding", required=False)
 def explain(finding: str | None) -> None:
     """Tell what a finding of `surefoot diagnose` means; without FINDING, list all of them."""
-    import surefoot.diagnose.checks  # noqa: F401 - registers the checks
+    from surefoot.diagnose import checks as registered  # noqa: F401 - registers the checks
     from surefoot.diagnose.check import CHECKS
     from surefoot.diagnose.explain import explained
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-import surefoot.diagnose.checks  # noqa: F401 - registers the checks
+from surefoot.diagnose import checks  # noqa: F401 - registers the checks
 from surefoot.diagnose.check import ask_all
 from surefoot.diagnose.evidence import Evidence, SeriesLike
 from surefoot.diagnose.siblings import placed
