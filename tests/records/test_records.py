@@ -49,24 +49,25 @@ PLAIN = st.recursive(
 POSITIVE = st.floats(1e-12, 1e6)
 
 
-def values(hint):
-    """Values of a field, from its type alone."""
+def values(hint, length=None):
+    """Values of a field, from its type alone; `length` is that of its series, where they go together."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if hint is typing.Any:
         return PLAIN
     if origin in (types.UnionType, typing.Union):
-        return st.one_of([values(one) for one in arguments])
+        return st.one_of([values(one, length) for one in arguments])
     if origin is np.ndarray:
         whole = typing.get_args(arguments[1])[0] is np.int64
+        fewest, most = (0, 4) if length is None else (length, length)
         return (
-            st.lists(st.integers(-(2**62), 2**62), max_size=4).map(int_series)
+            st.lists(st.integers(-(2**62), 2**62), min_size=fewest, max_size=most).map(int_series)
             if whole
-            else st.lists(FLOAT, max_size=4).map(float_series)
+            else st.lists(FLOAT, min_size=fewest, max_size=most).map(float_series)
         )
     if origin is typing.Literal:
         return st.sampled_from(arguments)
     if origin is tuple and arguments[-1] is Ellipsis:
-        return st.lists(values(arguments[0]), max_size=2).map(tuple)
+        return st.lists(values(arguments[0], length), max_size=2).map(tuple)
     if origin is tuple:
         return st.tuples(*map(values, arguments))
     if origin is dict:
@@ -91,6 +92,13 @@ CONSTRAINED = {
     },
     Measurement: {"value": FLOAT, "low": st.none(), "confidence": st.floats(0.01, 0.99)},
     Found: {"status": st.just("found"), "lr": POSITIVE, "reason": st.text(min_size=1, max_size=9)},
+    records.Curvature: {"lr": st.none(), "verdict": st.none()},
+    records.NoiseScale: {"status": st.just("resolved"), "value": FLOAT},
+    records.Probe: {"status": st.just("found"), "lr": POSITIVE, "interval": st.tuples(POSITIVE, POSITIVE)},
+    records.Diagnosis: {
+        "probability": st.floats(0, 1),
+        "decades": st.none() | st.tuples(FINITE, FINITE).map(lambda pair: tuple(sorted(pair))),
+    },
 }
 
 
@@ -101,11 +109,31 @@ def some(draw, kind):
         return draw(runs())
     if kind is records.Picture:
         return draw(pictures())
+    if kind is records.Landscape:
+        return draw(landscapes())
     hints = typing.get_type_hints(kind)
     own = CONSTRAINED.get(kind, {})
-    return kind(
-        **{f.name: draw(own[f.name] if f.name in own else values(hints[f.name])) for f in dataclasses.fields(kind)}
-    )
+    length = draw(st.integers(0, 3))
+    fields = [field.name for field in dataclasses.fields(kind)]
+    return kind(**{name: draw(own[name] if name in own else values(hints[name], length)) for name in fields})
+
+
+@st.composite
+def landscapes(draw):
+    count, length = draw(st.integers(1, 2)), draw(st.integers(0, 3))
+    row = st.lists(FLOAT, min_size=length, max_size=length).map(float_series)
+    hints = typing.get_type_hints(records.Landscape)
+    given = {name: draw(values(hints[name])) for name in ("task", "origin_loss", "complete", "notes", "seconds")}
+    axes = [dataclasses.replace(draw(some(records.Axis)), values=draw(row)) for _ in range(count)]
+    path = dataclasses.replace(
+        draw(some(records.PathOnPlane)), step=int_series(), coordinates=(float_series(),) * count,
+        **{name: float_series() for name in ("lrs", "losses", "plane_losses", "off_plane", "distance")},
+    )  # fmt: skip
+    rows = length if count == 2 else 1
+    return records.Landscape(
+        directions=draw(TEXT), around=draw(TEXT), axes=tuple(axes), grid=tuple(draw(row) for _ in range(rows)),
+        paths=(path,), **given,
+    )  # fmt: skip
 
 
 @st.composite

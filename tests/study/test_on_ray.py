@@ -31,12 +31,19 @@ AXES = {
 }  # fmt: skip
 
 
-def slow_task():
-    """The small task with a loss that takes its time without computing: units of one or two seconds, same numbers."""
+def slow_task(marks=None):
+    """The small task with a loss that takes its time without computing: units of one or two seconds, same numbers.
+
+    Every step leaves its mark in the folder `marks`, in the name of the node.
+    """
     task = small_task()
 
     def unhurried(output, target):
         time.sleep(0.02)
+        if marks is not None:
+            import ray
+
+            (marks / ray.get_runtime_context().get_node_id()).touch()
         return torch.nn.functional.cross_entropy(output, target)
 
     task.loss = task._placed_loss = unhurried
@@ -94,14 +101,18 @@ def test_a_killed_driver_and_a_lost_node_cost_nothing_but_time(tmp_path, cluster
     before = done_units(path)
     assert 0 < len(before) < len(plan.units)
 
+    marks = tmp_path / "marks"
+    marks.mkdir()
+
     def lose_the_node():
-        wait_for(lambda: len(workers_of(path, before)) > 1)  # both nodes are at work
+        # In the midst of a unit: between two units its last mark is older than a step.
+        wait_for(lambda: time.time() - (marks / second.node_id).stat().st_mtime < 0.03)
         nodes.remove_node(second, allow_graceful=False)
 
     # The next driver loses a node while that works on a unit.
     thread = threading.Thread(target=lose_the_node)
     thread.start()
-    study = run_plan(TaskSource(slow_task()), plan, study=path, resume=True, on=nodes.address)
+    study = run_plan(TaskSource(slow_task(marks)), plan, study=path, resume=True, on=nodes.address)
     thread.join()
     assert study.complete
     assert study.contents == contents, "not what one process computes"
@@ -136,16 +147,9 @@ def drive_alone(path, address):
     run_plan(TaskSource(slow_task()), small_plan(**AXES), study=path, on=address)
 
 
-def workers_of(path, but):
-    """Processes that did the done units, but for some of these."""
-    with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
-        rows = connection.execute("SELECT key, host FROM units WHERE state = 'done'").fetchall()
-    return {host for key, host in rows if key not in but}
-
-
 def wait_for(holds):
     for _ in range(3000):
-        with contextlib.suppress(SurefootError, sqlite3.Error):
+        with contextlib.suppress(SurefootError, sqlite3.Error, FileNotFoundError):
             if holds():
                 return
         time.sleep(0.04)
