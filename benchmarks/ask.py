@@ -5,8 +5,8 @@
     python benchmarks/ask.py check FILE.csv          # any table with the columns question_text and claim_ids
 
 Questions about the field stand in `questions/on_topic_*.txt`, each with the claims that answer it; other questions in
-`questions/off_topic_*.txt`. The design questions were used while words and phrasings were written, the report
-questions were not: their writer saw the claims only.
+`questions/off_topic_*.txt`. The sets `design` and `forum` were used while words and phrasings were written and weights
+fitted; the set `report` was not: its writer saw the claims only.
 """
 
 from __future__ import annotations
@@ -21,8 +21,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from surefoot.records import Provenance
-from surefoot.textbook.ask.answering import FITS, fitting
+from surefoot.textbook.ask.answering import fitting
 from surefoot.textbook.ask.index import phrasings, the_index
 from surefoot.textbook.claims import all_claims
 
@@ -70,23 +72,30 @@ def judged(questions: list[tuple[set[str], str]], *, gated: bool = True) -> dict
     }
 
 
+DESIGN = ("design", "forum")
+"""Sets of questions that words, phrasings and weights were chosen on."""
+
+
 def design() -> None:
-    on, off = asked("design"), others("design")
-    print(f"least fit now {FITS}; questions: {len(on)} about the field, {len(off)} others")
-    fits = [(_fit(question), True) for _, question in on] + [(_fit(question), False) for question in off]
-    for least in (0.10, 0.15, 0.20, 0.225, 0.25, 0.275, 0.30, 0.35, 0.40):
-        kept = sum(fit >= least for fit, field in fits if field) / len(on)
-        refused = sum(fit < least for fit, field in fits if not field) / len(off)
-        print(f"  at {least:.3f}: {kept:6.1%} of the field answered, {refused:6.1%} of the others declined")
-    print(json.dumps({key: value for key, value in judged(on).items() if key != "missed"}))
+    """Fit the weights that decide whether a question is answered, and print how that does, left out in turn."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import cross_val_predict
 
-
-def _fit(question: str) -> float:
+    on = [one for name in DESIGN for one in asked(name)]
+    off = [one for name in DESIGN for one in others(name)]
     index = the_index()
-    ranked = index.rank(question)
-    if not ranked or not index.of_the_field(question):
-        return 0.0
-    return ranked[0].score * (1 + index.known(question)) / 2
+    signs = np.array([index.signs(one, index.rank(one)) for one in [question for _, question in on] + off])
+    field = np.array([1] * len(on) + [0] * len(off))
+    model = LogisticRegression(C=10, class_weight="balanced")
+    sure = cross_val_predict(model, signs, field, cv=10, method="predict_proba")[:, 1]
+    model.fit(signs, field)
+    print(f"SIGNS = ({', '.join(f'{one:.2f}' for one in model.coef_[0])})  OFFSET = {model.intercept_[0]:.2f}")
+    print(f"{len(on)} questions about the field, {len(off)} others, a tenth left out in turn")
+    for least in (0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6):
+        kept, refused = (sure[field == 1] >= least).mean(), (sure[field == 0] < least).mean()
+        print(f"  at {least:.2f}: {kept:6.1%} of the field answered, {refused:6.1%} of the others declined")
+    for name in DESIGN:
+        print(name, json.dumps({key: value for key, value in judged(asked(name)).items() if key != "missed"}))
 
 
 def report() -> dict[str, Any]:

@@ -15,11 +15,19 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
 
-from surefoot.textbook.ask.words import field_terms, mended, pairs, spelled_words, split_lines, split_terms
+from surefoot.textbook.ask.words import (
+    field_terms,
+    mended,
+    pairs,
+    spelled_words,
+    split_lines,
+    split_terms,
+    unmistakable,
+)
 
 __all__ = ["Index", "Match", "phrasings", "the_index"]
 
-PAIR = 0.6
+PAIR = 0.4
 """Weight of a pair of terms beside that of a single one."""
 SATURATION = 1.2
 LENGTH = 0.4
@@ -81,15 +89,18 @@ class Index:
         """The terms of a question and their pairs, slips of the keys mended."""
         return _terms(split_terms(mended(question, self.spellings)))
 
-    def of_the_field(self, question: str) -> bool:
-        """Whether the question has at least one term of training and its rate."""
-        return not self.terms(question).keys().isdisjoint(field_terms())
+    def signs(self, question: str, ranked: Sequence[Match]) -> tuple[float, float, float, float]:
+        """What tells whether a question is about something that a claim says, each from 0 to 1 or a little more.
 
-    def known(self, question: str) -> float:
-        """Share of a question's single terms, by weight, that any claim knows; 0 for an empty question."""
-        terms = [term for term in self.terms(question) if "+" not in term and not term[0].isdigit()]
+        The score of the best claim; the share of the question's single terms, by weight, that any claim knows; how
+        many terms of the field it has, of three; whether it has a word that no other field has.
+        """
+        words = mended(question, self.spellings)
+        terms = [term for term in split_terms(words) if not term[0].isdigit()]
         total = sum(self._weight(term) for term in terms)
-        return sum(self._weight(term) for term in terms if term in self._rare) / total if total else 0.0
+        known = sum(self._weight(term) for term in terms if term in self._rare) / total if total else 0.0
+        field = len(field_terms().intersection(terms))
+        return (ranked[0].score if ranked else 0.0, known, min(field, 3) / 3, float(unmistakable(words)))
 
     def rank(self, question: str) -> list[Match]:
         """The claims that share a term with the question, best first."""

@@ -16,7 +16,7 @@ import unicodedata
 from collections.abc import Collection, Iterator
 from importlib.resources import files
 
-__all__ = ["field_terms", "mended", "pairs", "plain", "spelled_words", "split_lines", "split_terms"]
+__all__ = ["field_terms", "mended", "pairs", "plain", "spelled_words", "split_lines", "split_terms", "unmistakable"]
 
 _LONGEST = 2000
 """Characters of a question that are read; nobody asks longer."""
@@ -25,6 +25,10 @@ _GAP = r"(?:[^\S\n]+)"
 _ENDINGS = (
     *("ations", "ation", "ingly", "ments", "ment", "ness", "ings", "ing", "ies", "ied", "edly", "ed"),
     *("ity", "ive", "ical", "ally", "ly", "es", "s", "e"),
+)
+_UNMISTAKABLE = re.compile(
+    r"\b(?:lrs?|learning[ -]?rates?|eta\d?|step[ -]?sizes?|sgd|adam|gradient descent|backprop\w*|epochs?|overfit\w*"
+    r"|xor)\b"
 )
 _LETTERS = re.compile(r"[a-z]+")
 _SHORTEST = 6
@@ -68,9 +72,14 @@ def pairs(terms: list[str]) -> Iterator[str]:
             yield "+".join(sorted((first, second)))
 
 
+def unmistakable(text: str) -> bool:
+    """Whether `text` has a word that stands in no question about anything else."""
+    return _UNMISTAKABLE.search(plain(text)) is not None
+
+
 @functools.cache
 def field_terms() -> frozenset[str]:
-    """Terms that only a question about training has."""
+    """Terms that a question about training is likely to have, and others seldom; a mere rate is none of them."""
     return frozenset(word for line in _lines("field_words.txt") for word in line.split())
 
 
