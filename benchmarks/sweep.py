@@ -200,13 +200,17 @@ def tune_answer(task: Task, recipes: Sequence[Recipe], trials: int) -> Answer:
     def train(config: dict[str, Any]) -> None:
         torch.set_num_threads(1)
         recipe = Recipe.from_json(config["recipe"])
+        told = []
 
         def report(epoch: int, loss: float) -> bool:
+            told.append(epoch)
             tune.report({"loss": min(loss, 1e9), "updates": epoch * steps_of(recipe.replace(epochs=1), size)[0]})
             return False
 
         size = ray.get(held).train.size
         stock(ray.get(held), recipe, report)
+        if not told:  # it diverged within the first epoch
+            tune.report({"loss": 1e9, "updates": 0})
 
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()

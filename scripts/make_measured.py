@@ -30,7 +30,7 @@ def _load(name: str) -> dict[str, Any]:
 def _origin(record: dict[str, Any]) -> str:
     machine = record["machine"]
     if isinstance(machine, dict):
-        machine = f"{machine['processor']}, {machine['cores']} cores"
+        machine = f"{machine.get('processor') or machine['architecture']}, {machine['cores']} cores"
     versions = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
     return f"Measured {record['date'][:10]}; {machine}; {versions}."
 
@@ -93,6 +93,134 @@ def _training() -> str:
     return "\n".join(lines)
 
 
+def _ask() -> str:
+    record = _load("ask")
+    lines = [_origin(record), "", "| Questions | share | aim |", "|---|--:|--:|"]
+    lines += [
+        f"| a right claim first ({record['questions']} questions) | {record['first']:.1%} | 80% |",
+        f"| a right claim among three | {record['among_three']:.1%} | 93% |",
+        f"| about something else, declined ({record['others']} questions) | {record['others_declined']:.1%} | 90% |",
+    ]
+    return "\n".join([*lines, "", f"An answer took {record['seconds']:.2f} s, start-up included (median of five)."])
+
+
+def _diagnosis() -> str:
+    record = _load("diagnosis")
+    held, goals, origin = record["held_out"], record["goals"], record["provenance"]
+    lines = [_origin(origin), "", "| On tasks held out | measured | goal |", "|---|--:|--:|"]
+    rows = {
+        "right": "cause right, of the runs that were given a verdict",
+        "abstained": "given none",
+        "false_alarms": "good runs called faulty",
+        "direction": "direction of a wrong rate right",
+        "size": "size of the correction within half a decade",
+        "calibration_error": "calibration error of the stated probability",
+    }
+    lines += [f"| {words} | {held[key]:.1%} | {goals[key]:.0%} |" for key, words in rows.items()]
+    lines += ["", "| Tool, same logs | cause right, of all runs | good runs called faulty |", "|---|--:|--:|"]
+    tools = {"**Surefoot** (no verdict counts as wrong)": held} | record["peers"]
+    lines += [f"| {name} | {one['right_of_all']:.1%} | {one['false_alarms']:.1%} |" for name, one in tools.items()]
+    return "\n".join(lines)
+
+
+def _curvature() -> str:
+    record = _load("curvature")
+    tasks = record["tasks"]
+    lines = [_origin(record["provenance"]), ""]
+    lines += ["| Products to the same error | " + " | ".join(tasks) + " |", "|---|" + "--:|" * len(tasks)]
+    for tool in next(iter(tasks.values()))["tools"]:
+        if tool == "with hindsight":
+            continue
+        found = [one["tools"][tool] for one in tasks.values()]
+        shown = [one.get("to_same_error", one) for one in found]
+        label = f"**{tool}**, which stops by itself" if tool == "Surefoot" else f"{tool}, best budget in hindsight"
+        cells = [f"{one['products']:g} ({one['worst_error']:.0e})" for one in shown]
+        lines.append(f"| {label} | " + " | ".join(cells) + " |")
+    return "\n".join([*lines, "", "In brackets the worst relative error over three seeds."])
+
+
+def _landscape() -> str:
+    record = _load("landscape")
+    lines = [_origin(record), "", "| Figure | goal | found | reached |", "|---|--:|--:|---|"]
+    words = {
+        "plane_seconds": "51 x 51 plane of a tiny MLP over 256 examples, seconds: at most",
+        "cnn_over_forward": "digits CNN plane, over bare forward passes: at most",
+    }
+    for key, one in record["goals"].items():
+        name = words.get(key, key.replace("_", " ") + ": at least")
+        lines.append(f"| {name} | {one['goal']:g} | {one['found']:.2f} | {'yes' if one['reached'] else 'no'} |")
+    return "\n".join(lines)
+
+
+def _watch() -> str:
+    record = _load("watch")
+    lines = [_origin(record), "", "| Model | watcher | time of an update, ratio | standard error | allowed |"]
+    lines.append("|---|---|--:|--:|--:|")
+    for one in record["cases"]:
+        allowed = "" if one["allowed"] is None else f"{one['allowed']}"
+        error = f"{one['ratio_standard_error']:.3f}"
+        lines.append(f"| {one['model']} | {one['watcher']} | {one['ratio']:.3f} | {error} | {allowed} |")
+    return "\n".join(lines)
+
+
+def _autopilot() -> str:
+    record = _load("autopilot")
+    lines = [_origin(record), "", "| Method | median | worst | cases |", "|---|--:|--:|--:|"]
+    for name, one in record["summary"]["last"].items():
+        lines.append(f"| {name} | {one['median']:.2%} | {one['worst']:.2%} | {one['cases']} |")
+    unseen = record["summary_unseen"]["last"]["autopilot"]
+    return "\n".join(
+        [
+            *lines,
+            "",
+            f"On the tasks that its rules were not mended on, the autopilot's median is {unseen['median']:.2%} and its",
+            f"worst {unseen['worst']:.2%}.",
+        ]
+    )
+
+
+def _store() -> str:
+    record = _load("store")
+    lines = [_origin(record), "", "| Store | seconds for a million points | bytes a point |", "|---|--:|--:|"]
+    for name, one in record["ways"].items():
+        lines.append(f"| {name} | {one['seconds_per_million']:.2f} | {one['bytes_per_point']:.1f} |")
+    return "\n".join(lines)
+
+
+def _sweep() -> str:
+    record = _load("sweep")
+    lines = [_origin(record)]
+    for name, case in record["cases"].items():
+        lines += [
+            "",
+            f"**{name}**, {case['members']} members; goal: {case['goal']:g} times as fast as the fastest other.",
+            "",
+        ]
+        lines += ["| Way | seconds | updates | times as fast | winner loses |", "|---|--:|--:|--:|--:|"]
+        for way, one in case["ways"].items():
+            lost = one.get("share_lost")
+            lines.append(
+                f"| {way} | {one['seconds']:.1f} | {one['updates']:,} | "
+                f"{one.get('times_as_fast_as_the_fastest_other', float('nan')):.1f} | "
+                f"{'not trained again' if lost is None else f'{lost:.2%}'} |"
+            )
+    return "\n".join(lines)
+
+
+def _logs() -> str:
+    record = _load("logs")
+    lines = [
+        _origin(record),
+        "",
+        "| Format, a million points | reader | seconds | peak memory, MB |",
+        "|---|---|--:|--:|",
+    ]
+    for one in record["rows"]:
+        reader = "**Surefoot**" if one["reader"] == "surefoot" else one["reader"]
+        lines.append(f"| {one['format']} | {reader} | {one['seconds']:.2f} | {one['peak_mb']:.0f} |")
+    return "\n".join(lines)
+
+
 def page() -> str:
     """The page as Markdown."""
     report = (
@@ -129,6 +257,63 @@ there is lost to chance.
 of a loop by hand that notes loss and rate of every step and validates alike.
 
 {_training()}
+
+## Diagnoses
+
+`python benchmarks/diagnosis_report.py`. Trainings on tasks that nothing was fitted on; other tools on the same logs.
+The criterion for saying nothing was chosen three times, each after a look at these figures: they are no first look.
+
+{_diagnosis()}
+
+## Curvature
+
+`python benchmarks/curvature.py`. Hessian-vector products until the largest eigenvalue is right.
+
+{_curvature()}
+
+## Landscapes
+
+`python benchmarks/landscape.py`.
+
+{_landscape()}
+
+## Watching
+
+`python benchmarks/watch.py`. Time of an update with a watcher over that without, in turns.
+
+{_watch()}
+
+## Autopilot
+
+`python benchmarks/autopilot.py`. Share of the achievable improvement lost at the end of a training, against methods
+whose rate was tuned by a sweep that is not counted.
+
+{_autopilot()}
+
+## Reading logs
+
+`python benchmarks/logs.py`.
+
+{_logs()}
+
+## Keeping studies
+
+`python benchmarks/store.py`.
+
+{_store()}
+
+## Sweeps
+
+`python benchmarks/sweep.py`.
+
+{_sweep()}
+
+## Asking
+
+`python benchmarks/ask.py report`. Questions written from the claims alone, which words, phrasings and weights were not
+chosen on; of their results only these totals were looked at, five times in all.
+
+{_ask()}
 """
 
 

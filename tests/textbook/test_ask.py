@@ -9,6 +9,7 @@ import random
 import string
 import subprocess
 import sys
+from importlib.resources import files
 
 import pytest
 
@@ -17,7 +18,7 @@ from surefoot.records import Found, Recipe
 from surefoot.records.answer import Answer
 from surefoot.textbook.ask import ask
 from surefoot.textbook.ask.answering import answer_question, fitting
-from surefoot.textbook.ask.index import FURTHER, PAGE, Index, phrasings, the_index
+from surefoot.textbook.ask.index import FURTHER, PAGE, PAIR, Index, Split, elsewhere, phrasings, the_index
 from surefoot.textbook.ask.measuring_now import Wanted, judged, wanted
 from surefoot.textbook.ask.words import mended, pairs, split_lines, split_terms
 from surefoot.textbook.claims import all_claims
@@ -69,7 +70,7 @@ PAGES = {
 
 
 def test_the_nearest_claim_comes_first():
-    index = Index(PAGES)
+    index = Index(Split.of(PAGES))
     assert index.rank("my learning rate is too big")[0].claim == "high"
     assert index.rank("my learning rate is tiny")[0].claim == "low"
     assert [one.claim for one in index.rank("decay")] == ["decay"]
@@ -78,7 +79,7 @@ def test_the_nearest_claim_comes_first():
 
 def test_rank_agrees_with_its_definition():
     """The plain twin: cosine over every phrasing, BM25 over every page, without any table of where a term stands."""
-    index = Index(PAGES)
+    index = Index(Split.of(PAGES))
     lines = [(claim, index.terms(line)) for claim, page in PAGES.items() for line in page]
     pages = {claim: sum((terms for one, terms in lines if one == claim), start=type(lines[0][1])()) for claim in PAGES}
 
@@ -87,7 +88,7 @@ def test_rank_agrees_with_its_definition():
         return math.log((len(groups) + 1) / (held + 0.5)) if held else math.log((len(groups) + 1) / 1.5)
 
     def share(term):
-        return 0.6 if "+" in term else 1.0
+        return PAIR if "+" in term else 1.0
 
     asked = index.terms("is my rate too high for decay")
     groups, whole = [terms for _, terms in lines], list(pages.values())
@@ -112,6 +113,17 @@ def test_rank_agrees_with_its_definition():
         expected[claim] = (likeness[0] + FURTHER * sum(likeness[1:4]) + PAGE * bm25 / full) / (1 + PAGE)
     got = {one.claim: one.score for one in index.rank("is my rate too high for decay")}
     assert got == pytest.approx({claim: value for claim, value in expected.items() if value > 0}, abs=1e-12)
+
+
+def test_the_split_is_that_of_the_phrasings():
+    kept = files("surefoot.textbook.ask").joinpath("split.json").read_text(encoding="utf-8")
+    assert Split.loads(kept) == Split.of(phrasings(), elsewhere()), "run scripts/make_ask_index.py"
+
+
+def test_questions_elsewhere_are_of_no_claim():
+    lines = {line.lower() for page in phrasings().values() for line in page}
+    assert not lines & {line.lower() for line in elsewhere()}
+    assert len(elsewhere()) >= 500
 
 
 def test_every_claim_has_questions_of_its_own():
