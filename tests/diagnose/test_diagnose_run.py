@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +18,9 @@ from surefoot.errors import InputError
 from surefoot.records.diagnosis import FINE, Diagnoses, Diagnosis
 
 HIGH = {"rate_too_high", "diverged"}
+
+
+EXAMPLES = Path(__file__).parent.parent / "logs" / "examples"
 
 
 def test_a_straight_slow_descent_is_a_rate_too_low_and_says_by_how_much():
@@ -47,6 +51,13 @@ def test_three_losses_are_too_few_for_any_verdict():
     found = diagnose_run(run_of([2.3, 2.0, 1.9]))
     assert (found.verdict, found.decades) == ("unknown", None)
     assert found.remedy
+
+
+def test_a_short_log_whose_logger_hid_a_nan_is_told_so_and_nothing_twice():
+    told = sf.diagnose(EXAMPLES / "huggingface_nan")
+    assert told.verdict == "nan"
+    assert next(one for one in told.findings if one.id == "loss-not-finite").steps == (35, 60)
+    assert sum("mean over" in note or "averaged" in note for note in told.notes) == 1
 
 
 def test_dead_units_that_were_counted_decide():

@@ -66,9 +66,10 @@ def diagnose(
 def diagnose_log(log: LogRun) -> Diagnosis:
     """What the training suffers from that a log tells of."""
     notes = [note.text for note in log.notes]
-    if log.stopped:
+    told = {note.id for note in log.notes}
+    if log.stopped and "truncated" not in told:
         notes.append(f"reading stopped early: {log.stopped}")
-    if log.loss_kind in _AVERAGED:
+    if log.loss_kind in _AVERAGED and told.isdisjoint({"averaged-loss", "epoch-loss"}):
         over = f" over {log.averaged_over:g} {log.run.unit}s" if log.averaged_over else ""
         notes.append(f"each loss is averaged{over}: spikes and noise are damped")
     where = f"{log.path}#{log.name}" if log.name else log.path

@@ -89,6 +89,9 @@ def judge(evidence: Evidence, findings: Mapping[str, Finding]) -> Judgement:
     if findings["dead-units"].result == "holds":
         return Judgement("dead_units", 0.95, None, {"dead_units": 0.95})
     if findings["log-too-short"].result != "fails":
+        # However short it is: what stops being a number has stopped.
+        if findings["loss-not-finite"].result == "holds":
+            return Judgement("nan", 0.95, None, {"nan": 0.95})
         return Judgement("unknown", 0.0, None, {}, "the log has too few losses")
     features = features_of(evidence)
     chances = likelihoods(features)
