@@ -129,8 +129,9 @@ def document(record: TextbookRecord) -> str:
     lines = [
         "# The textbook, measured",
         "",
-        f"{len(claims)} claims that courses make about the learning rate, each with the rule that decides it, fixed in",
-        "code before it was measured. " + ", ".join(f"{counts[one]} {one}" for one in TITLES if counts[one]) + ".",
+        f"{len(claims)} claims that courses make about the learning rate, each with the rule in the code that decides",
+        "it: " + ", ".join(f"{counts[one]} {one}" for one in TITLES if counts[one]) + ". About half of the rules were",
+        "written after a small first run or a related program's numbers had been seen, four after a full run.",
         "This page is written by `scripts/make_textbook.py` from the record that ships with the package.",
         "",
         HOW_TO,

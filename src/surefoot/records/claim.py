@@ -1,8 +1,8 @@
 """A claim: a statement about the learning rate, the rule that decides it, and what came out.
 
-A *test* compares one named measurement with a threshold. A *rule* is a set of tests, fixed before anything is
-measured. An *outcome* is what one experiment measured; a *claim result* is the verdict that the rule gives on
-outcomes; the *textbook record* keeps all of them with their origin.
+A *test* compares one named measurement with a threshold. A *rule* is a set of tests, which decides alone. An
+*outcome* is what one experiment measured; a *claim result* is the verdict that the rule gives on outcomes; the
+*textbook record* keeps all of them with their origin.
 """
 
 from __future__ import annotations

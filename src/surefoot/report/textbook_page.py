@@ -125,7 +125,9 @@ def _answer(count: int, counts: dict[str, int]) -> Markup:
     lead = tag("p", f"{count} claims about the learning rate, each decided by measurement.", class_="lead")
     said = ", ".join(f"{counts[verdict]} {words}" for verdict, words in _VERDICTS.items() if counts[verdict])
     rule = (
-        "The rule that decides a claim was fixed before it was measured, and no verdict is written by hand. "
+        "A rule in the code decides each claim from the numbers; no verdict is written by hand. About half of the "
+        "rules were written after a small first run or a related program's numbers had been seen, four after a full "
+        "run. "
         "`surefoot verify CLAIM` measures one again, `surefoot verify --all` every one."
     )
     return tag("div", lead, tag("p", f"{said}."), tag("p", rule.replace("`", "")), class_="answer")

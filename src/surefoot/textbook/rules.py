@@ -1,4 +1,4 @@
-"""Decision rules: the vocabulary in which claims fix, before anything is measured, what will decide them.
+"""Decision rules: the vocabulary in which claims fix, in code, what decides them.
 
 A *test* says where a measurement has to lie; `above`, `below` and `between` make one. `rule` collects tests, and
 `decide` applies a rule to measurements: a test holds when the whole interval of its measurement lies where it has to,
