@@ -33,6 +33,7 @@ from surefoot.tasks.sources import make_source
 from surefoot.tasks.task import Task
 
 FILE = Path(__file__).parent / "records" / "diagnosis_corpus.npz"
+FRESH_FILE = FILE.with_name("diagnosis_fresh.npz")
 SEED = 7
 VALIDATIONS = 20
 

@@ -22,9 +22,9 @@ from typing import Any
 
 import numpy as np
 
-from diagnosis_corpus import FILE
+from diagnosis_corpus import FILE, FRESH_FILE
 from diagnosis_logs import OK, Example, examples, load
-from diagnosis_tasks import CALIBRATION, HELD_OUT
+from diagnosis_tasks import CALIBRATION, FRESH, HELD_OUT
 from surefoot.diagnose import diagnose_run
 from surefoot.diagnose.fitted import constants
 from surefoot.diagnose.siblings import place
@@ -245,6 +245,7 @@ def main() -> None:
             for name in HELD_OUT
         },
         "siblings": by_siblings(found),
+        "fresh": fresh(),
         "thresholds": constants()["thresholds"], "rules": constants()["rules"], "scaling": constants()["scaling"],
         "peers": peers(found, asked.peers) if asked.peers else {},
     }  # fmt: skip
@@ -259,6 +260,16 @@ def main() -> None:
         if one.verdict != "unknown" and one.verdict not in example.right
     )
     print(wrong.most_common(20))
+
+
+def fresh() -> dict[str, Any]:
+    """The same figures on tasks that were made after everything was fitted and chosen; empty where they are not."""
+    if not FRESH_FILE.exists():
+        return {}
+    trainings, head = load(FRESH_FILE)
+    found = examples(trainings, seed=SEED)
+    given = [diagnose_run(one.run, evidence=one.beside) for one in found]
+    return {"tasks": list(FRESH), "trainings": len(trainings), "corpus": head["provenance"], **measured(found, given)}
 
 
 def _only(found: list[Example], given: list[Diagnosis], task: str) -> tuple[list[Example], list[Diagnosis]]:

@@ -10,6 +10,7 @@ import dataclasses
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -22,7 +23,7 @@ from surefoot.tasks.models.recurrent import recurrent
 from surefoot.tasks.models.transformer import transformer
 from surefoot.tasks.task import Task
 
-__all__ = ["CALIBRATION", "HELD_OUT", "LENGTHS", "LOWEST", "RATES", "STEP", "TRAININGS", "make_task"]
+__all__ = ["CALIBRATION", "FRESH", "HELD_OUT", "LENGTHS", "LOWEST", "RATES", "STEP", "TRAININGS", "make_task"]
 
 SGD: tuple[str, dict[str, Any]] = ("sgd", {})
 MOMENTUM: tuple[str, dict[str, Any]] = ("sgd", {"momentum": 0.9})
@@ -61,6 +62,11 @@ LENGTHS: dict[str, tuple[int, int | str]] = {
     "text-gru": (160, 16),
     "text-elman": (160, 16),
     "text-transformer": (160, 16),
+    "classes": (260, 32),
+    "moons": (300, 20),
+    "waves": (180, 32),
+    "blobs": (240, 40),
+    "curve": (320, 24),
 }
 
 CALIBRATION = (
@@ -68,6 +74,9 @@ CALIBRATION = (
     "spirals", "half-spirals", "friedman-deep", "least-squares", "marked-sum", "markov-transformer", "xor",
 )  # fmt: skip
 HELD_OUT = ("wine", "penguins", "bowl", "mnist-norm", "mnist-mlp", "text-gru", "text-elman", "text-transformer")
+
+FRESH = ("classes", "moons", "waves", "blobs", "curve")
+"""Made after everything was fitted and chosen, and looked at once."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,7 +106,7 @@ def _trainings(place: int) -> tuple[Training, ...]:
     )
 
 
-TRAININGS = {name: _trainings(place) for place, name in enumerate((*CALIBRATION, *HELD_OUT))}
+TRAININGS = {name: _trainings(place) for place, name in enumerate((*CALIBRATION, *HELD_OUT, *FRESH))}
 
 
 def _autoencoder() -> Task:
@@ -142,7 +151,67 @@ def _mnist_mlp() -> Task:
     return Task(model, **data, loss=nn.CrossEntropyLoss(), name="mnist-mlp")
 
 
+def _classes() -> Task:
+    from sklearn.datasets import make_classification
+
+    x, y = make_classification(
+        900, 24, n_informative=8, n_classes=4, flip_y=0.05, class_sep=1.2, random_state=11
+    )  # fmt: skip
+    return _tabled("classes", x, y, partial(mlp, (24, 48, 48, 4)))
+
+
+def _moons() -> Task:
+    from sklearn.datasets import make_moons
+
+    x, y = make_moons(700, noise=0.15, random_state=12)
+    return _tabled("moons", x, y, partial(mlp, (2, 24, 24, 2), activation="tanh"))
+
+
+def _blobs() -> Task:
+    from sklearn.datasets import make_blobs
+
+    x, y = make_blobs(1000, 12, centers=7, cluster_std=5.0, random_state=13)
+    return _tabled("blobs", x / 10, y, partial(nn.Linear, 12, 7))
+
+
+def _waves() -> Task:
+    """Noisy waves of five shapes, told apart by convolutions over time."""
+    rng = np.random.default_rng(14)
+    y = rng.integers(0, 5, 900)
+    at = np.linspace(0, 1, 48)
+    phase, pitch = rng.uniform(0, 1, (900, 1)), (1.5 + y)[:, None]
+    x = np.sin(2 * np.pi * (pitch * at + phase)) + 0.5 * rng.standard_normal((900, 48))
+
+    def model() -> nn.Module:
+        return nn.Sequential(
+            nn.Unflatten(1, (1, 48)), nn.Conv1d(1, 8, 7), nn.ReLU(), nn.MaxPool1d(2), nn.Conv1d(8, 12, 5), nn.ReLU(),
+            nn.AdaptiveAvgPool1d(4), nn.Flatten(), nn.Linear(48, 5),
+        )  # fmt: skip
+
+    return _tabled("waves", x, y, model)
+
+
+def _curve() -> Task:
+    rng = np.random.default_rng(15)
+    x = rng.uniform(-2, 2, (800, 1))
+    y = np.sin(3 * x) * np.exp(-(x**2) / 3) + 0.1 * rng.standard_normal((800, 1))
+    return _tabled("curve", x, y, partial(mlp, (1, 40, 40, 1), activation="tanh"), loss=nn.MSELoss())
+
+
+def _tabled(name: str, x: Any, y: Any, model: Any, loss: Any = None) -> Task:
+    rows = torch.tensor(x, dtype=torch.float32)
+    target = torch.tensor(y, dtype=torch.long if loss is None else torch.float32)
+    cut = int(0.75 * len(rows))
+    data = {"train": (rows[:cut], target[:cut]), "val": (rows[cut:], target[cut:])}
+    return Task(model, **data, loss=nn.CrossEntropyLoss() if loss is None else loss, name=name)
+
+
 _MADE = {
+    "classes": _classes,
+    "moons": _moons,
+    "blobs": _blobs,
+    "waves": _waves,
+    "curve": _curve,
     "digits-autoencoder": _autoencoder,
     "markov-transformer": _markov,
     "text-elman": _elman,
