@@ -262,8 +262,8 @@ of a loop by hand that notes loss and rate of every step and validates alike.
 ## Diagnoses
 
 `python benchmarks/diagnosis_report.py`. Trainings on tasks that nothing was fitted on; other tools on the same logs.
-The criterion for saying nothing was chosen three times, each after a look at the figures of the tasks held out: those are
-no first look. Five further tasks were made after everything was chosen, and looked at once.
+The criterion for saying nothing was chosen three times, each after a look at the figures of the tasks held out: those
+are no first look. Five further tasks were made after everything was chosen, and looked at once.
 
 {_diagnosis()}
 
