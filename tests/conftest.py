@@ -6,11 +6,15 @@ import contextlib
 import multiprocessing
 import os
 import random
+import signal
 
 import numpy as np
 import pytest
 import torch
 
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # Started in the background of a shell, where Ctrl-C is ignored, which tests of Ctrl-C would inherit.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 if "PYTEST_XDIST_WORKER" in os.environ:
     torch.set_num_threads(1)
 

@@ -4,6 +4,7 @@ import bz2
 import dataclasses
 import gzip
 import lzma
+import contextlib
 import os
 import sqlite3
 import subprocess
@@ -53,6 +54,9 @@ def write_table(path, rows=50):
 
 @pytest.mark.parametrize("path", files(), ids=lambda path: "-".join(path.parts[-2:]))
 def test_reading_opens_the_file_itself_and_runs_nothing(path, opened):
+    with contextlib.suppress(InputError):
+        read_logs(path)  # what Python itself opens once, such as an encoding, is open after this
+    opened.clear()
     try:
         read_logs(path)
     except InputError:
