@@ -1,10 +1,10 @@
 """A log is somebody else's file: nothing in it runs, no other file is opened for it, and its cost is bounded."""
 
 import bz2
+import contextlib
 import dataclasses
 import gzip
 import lzma
-import contextlib
 import os
 import sqlite3
 import subprocess
