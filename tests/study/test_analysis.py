@@ -51,6 +51,7 @@ def test_rates_that_cannot_be_told_apart_are_said_to_be_so():
     (clear,), (noisy,) = responses(law(0.0, noise=0.001)), responses(law(0.0, noise=0.2))
     width = [math.log(one.points[0].high / one.points[0].low) for one in (clear, noisy)]
     assert width[0] < width[1]
+    assert all(one.low <= one.lr <= one.high for found in (clear, noisy) for one in found.points)
 
 
 def test_the_best_setting_needs_all_seeds_and_no_divergence():

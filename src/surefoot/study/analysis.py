@@ -211,7 +211,8 @@ class _Curve:
         row = int(known[np.argmin(means[known])])
         alike = self._alike(row)
         near = [place for place in known.tolist() if alike[place]]
-        low, high = float(self.lrs[near[0]]), float(self.lrs[near[-1]])
+        # The best rate lies between tried ones and is one of those that cannot be told from it.
+        low, high = min(lr, float(self.lrs[near[0]])), max(lr, float(self.lrs[near[-1]]))
         tried = np.flatnonzero(~np.isnan(means))
         return ResponsePoint(value, lr, low, high, float(means[row]), edge=row in (tried[0], tried[-1]))
 
