@@ -10,9 +10,9 @@ does not know the error. The truth is a Lanczos run to 1e-7.
 Two tasks show what each tool answers where it is easy to be wrong, with its defaults: batches of 32, 32, 32 and 4 of a
 network whose dense Hessian is known, and the spectrum (3, 1, -5).
 
-    python -m venv /tmp/peers && /tmp/peers/bin/pip install torch==2.13.0 scikit-learn safetensors \
+    python -m venv peers-env && peers-env/bin/pip install torch==2.13.0 scikit-learn safetensors \
         pyhessian==0.1 curvlinops-for-pytorch==3.0.1 hessian-eigenthings==1.0.0a5
-    PYTHONPATH=src OMP_NUM_THREADS=1 /tmp/peers/bin/python benchmarks/curvature.py \
+    PYTHONPATH=src OMP_NUM_THREADS=1 peers-env/bin/python benchmarks/curvature.py \
         --json benchmarks/records/curvature.json
 """
 
