@@ -19,7 +19,6 @@ from surefoot.records.answer import Answer
 
 if TYPE_CHECKING:
     from surefoot.records.measurement import Measurement
-    from surefoot.textbook.ask.measuring_now import Wanted
 
 __all__ = ["ask"]
 
@@ -65,24 +64,11 @@ def ask(words: tuple[str, ...], *, run: bool, json_to: str | None, quiet: bool, 
 
 
 def _answer(question: str, *, run: bool, record: str | None, quiet: bool = False) -> Answer:
-    from surefoot.textbook.ask import measuring_now
-    from surefoot.textbook.ask.answering import answer_question
+    from surefoot.textbook.ask import ask as answered
 
-    answer = answer_question(question, record=record)
-    want = measuring_now.wanted(question)
-    if want is None:
-        return answer
-    return _measured(answer, want, quiet=quiet) if run else measuring_now.offered(answer, want)
-
-
-def _measured(answer: Answer, want: Wanted, *, quiet: bool) -> Answer:
-    from surefoot.textbook.ask import measuring_now
-
-    console = progress_console(quiet=quiet)
-    if console is None:
-        return measuring_now.measure(answer, want)[0]
-    with console.status(f"measuring: {want.command} …"):
-        return measuring_now.measure(answer, want)[0]
+    console = progress_console(quiet=quiet) if run else None
+    with contextlib.nullcontext() if console is None else console.status("measuring …"):
+        return answered(question, run=run, record=record)
 
 
 def show_answer(answer: Answer, console: Console) -> None:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from surefoot.cli.change_options import change_options, changes_of
-from surefoot.cli.console import progress_console, result_console
+from surefoot.cli.console import progress_console
+from surefoot.cli.delivery import deliver
 from surefoot.cli.options import command_line, output_options, place_options
-from surefoot.cli.output import Output, PartlyWrittenError
+from surefoot.cli.output import Output
 from surefoot.cli.task_argument import hints, open_task
 from surefoot.cli.values import BATCH, FINITE, NAMED, NUMBERS, POSITIVE
 from surefoot.errors import InputError
@@ -161,19 +164,8 @@ def _listed(written: str, option: str) -> list[str]:
 
 
 def _answer(sweep: Sweep, target: float | None, output: Output, *, quiet: bool) -> None:
-    """Write and print the result; whatever cannot be written, the rest is."""
-    failure: PartlyWrittenError | None = None
-    try:
-        written = output.write(sweep, files_of(sweep))
-    except PartlyWrittenError as error:
-        failure, written = error, error.written
-    if output.to_stdout:
-        click.echo(sweep.dumps(), nl=False)
-    if not quiet:
-        console = result_console(err=output.to_stdout)
+    def show(console: Console, _written: list[Path]) -> None:
         console.print(terminal_table(sweep, target))
         console.print(compare_sentence(sweep), markup=False)
-        if written:
-            console.print("wrote " + ", ".join(str(path) for path in written), markup=False, soft_wrap=True)
-    if failure is not None:
-        raise failure
+
+    deliver(sweep, output, files_of(sweep), show, quiet=quiet)

@@ -12,12 +12,12 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from surefoot.cli.console import progress_console, result_console
-from surefoot.cli.options import command_line, optimizer_options, output_options, place_options, training_options
-from surefoot.cli.output import Output, PartlyWrittenError
+from surefoot.cli.console import progress_console
+from surefoot.cli.delivery import deliver
+from surefoot.cli.options import command_line, keyword_arguments, output_options, place_options, training_options
+from surefoot.cli.output import Output
 from surefoot.cli.task_argument import hints, open_task
 from surefoot.cli.values import MEMORY, POSITIVE
-from surefoot.errors import InputError
 from surefoot.records import Curvature
 from surefoot.report.curvature_charts import noise_sentence, track_sentence
 from surefoot.report.curvature_page import CURVATURE_NAMES, LAYER_COLUMNS, curvature_facts, curvature_files, layer_rows
@@ -76,7 +76,7 @@ def curvature(
     """
     output = Output(json_to, out, CURVATURE_NAMES)
     console = progress_console(quiet=quiet)
-    arguments = _arguments(given)
+    arguments = keyword_arguments(given, "track")
     from surefoot.curvature import curvature as measure
 
     with _following(console, spec) as watch:
@@ -88,16 +88,6 @@ def curvature(
     found = dataclasses.replace(found, provenance=seen)
     _answer(found, output, quiet=quiet)
     ctx.exit(1 if found.verdict == "beyond" or not found.converged or found.diverged else 0)
-
-
-def _arguments(given: dict[str, Any]) -> dict[str, Any]:
-    options = optimizer_options(given.pop("momentum"), given.pop("weight_decay"), given.pop("betas"), given.pop("more"))
-    schedule_options = dict(given.pop("schedule_more"))
-    taken = {name: value for name, value in given.items() if value is not None}
-    clash = sorted(set(options) & {*given, "watch", "schedule_options", "task", "track"})
-    if clash:
-        raise InputError(f"`--option {clash[0]}=…` is no option of an optimizer here")
-    return taken | options | ({"schedule_options": schedule_options} if schedule_options else {})
 
 
 @contextlib.contextmanager
@@ -135,22 +125,8 @@ def _view(points: list[Point]) -> Table:
 
 
 def _answer(found: Curvature, output: Output, *, quiet: bool) -> None:
-    failure: PartlyWrittenError | None = None
-    try:
-        written = output.write(found, curvature_files(found))
-    except PartlyWrittenError as error:
-        failure, written = error, error.written
-    if output.to_stdout:
-        click.echo(found.dumps(), nl=False)
-    if not quiet:
-        console = result_console(err=output.to_stdout)
-        show_curvature(found, console)
-        if written:
-            console.print("wrote " + ", ".join(str(path) for path in written), markup=False, soft_wrap=True)
-        elif output.out is None:
-            console.print("[dim]--out DIR writes a page with every chart[/dim]")
-    if failure is not None:
-        raise failure
+    hint = "--out DIR writes a page with every chart"
+    deliver(found, output, curvature_files(found), lambda to, _: show_curvature(found, to), quiet=quiet, hint=hint)
 
 
 def show_curvature(found: Curvature, console: Console) -> None:

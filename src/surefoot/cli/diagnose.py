@@ -7,9 +7,10 @@ from typing import Any
 import click
 from rich.console import Console
 
-from surefoot.cli.console import progress_console, result_console
+from surefoot.cli.console import progress_console
+from surefoot.cli.delivery import deliver
 from surefoot.cli.options import output_options
-from surefoot.cli.output import Output, PartlyWrittenError
+from surefoot.cli.output import Output
 from surefoot.errors import InputError
 
 __all__ = ["FILES", "diagnose", "show_diagnoses"]
@@ -45,7 +46,7 @@ def diagnose(
     Exit code 0: no fault in any run, or none that the log shows; 1: a fault was found; 2: bad input.
     """
     output = Output(json_to, out, FILES)
-    mapping = dict(_role(one) for one in named)
+    mapping = dict(role(one) for one in named)
     console = progress_console(quiet=quiet)
     if console is not None:
         console.print("reading …", end="\r", style="dim")
@@ -54,20 +55,8 @@ def diagnose(
 
     found = diagnosed(list(paths), mapping=mapping)
     assert isinstance(found, Diagnoses)
-    failure: PartlyWrittenError | None = None
-    try:
-        written = output.write(found, _writers(found) if output.out is not None else {})
-    except PartlyWrittenError as error:
-        failure, written = error, error.written
-    if output.to_stdout:
-        click.echo(found.dumps(), nl=False)
-    if not quiet:
-        answers = result_console(err=output.to_stdout)
-        show_diagnoses(found, answers)
-        if written:
-            answers.print("wrote " + ", ".join(str(path) for path in written), markup=False, soft_wrap=True)
-    if failure is not None:
-        raise failure
+    files = writers(found) if output.out is not None else {}
+    deliver(found, output, files, lambda to, _: show_diagnoses(found, to), quiet=quiet)
     ctx.exit(1 if found.is_fault else 0)
 
 
@@ -82,7 +71,7 @@ def show_diagnoses(found: Any, console: Console) -> None:
             console.print(line, markup=False, highlight=False)
 
 
-def _writers(found: Any) -> dict[str, Any]:
+def writers(found: Any) -> dict[str, Any]:
     from functools import partial
 
     from surefoot.report.diagnosis_page import write_diagnosis_page
@@ -90,7 +79,7 @@ def _writers(found: Any) -> dict[str, Any]:
     return {"diagnosis.json": found.save, "diagnosis.html": partial(write_diagnosis_page, found)}
 
 
-def _role(written: str) -> tuple[str, str]:
+def role(written: str) -> tuple[str, str]:
     role, sign, name = written.partition("=")
     if not sign or not role.strip() or not name.strip():
         raise InputError(f"`--map` is {written!r}; write ROLE=NAME, such as loss=train_loss")

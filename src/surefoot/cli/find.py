@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
+from pathlib import Path
 from typing import Any
 
 import click
+from rich.console import Console
 
-from surefoot.cli.console import progress_console, result_console
-from surefoot.cli.options import command_line, optimizer_options, output_options, place_options, training_options
-from surefoot.cli.output import Output, PartlyWrittenError
+from surefoot.cli.console import progress_console
+from surefoot.cli.delivery import deliver
+from surefoot.cli.options import command_line, keyword_arguments, output_options, place_options, training_options
+from surefoot.cli.output import Output
 from surefoot.cli.race_table import RaceTable
 from surefoot.cli.shown import show_found
 from surefoot.cli.task_argument import hints, open_task
 from surefoot.cli.values import MEMORY, POSITIVE, RATES
-from surefoot.errors import InputError
 from surefoot.records import Found
 from surefoot.report.files import NAMES, files_of
 
@@ -57,7 +59,7 @@ def find(
     """
     output = Output(json_to, out, NAMES["found"])
     console = progress_console(quiet=quiet)
-    arguments = _arguments(given)
+    arguments = keyword_arguments(given, "lr")
     with RaceTable(console, spec) as table:
         from surefoot.find import find as search
 
@@ -73,38 +75,17 @@ def find(
     ctx.exit(0 if found.status == "found" else 1)
 
 
-def _arguments(given: dict[str, Any]) -> dict[str, Any]:
-    """Keywords of the search: what was given, under the names the search uses."""
-    options = optimizer_options(given.pop("momentum"), given.pop("weight_decay"), given.pop("betas"), given.pop("more"))
-    schedule_options = dict(given.pop("schedule_more"))
-    taken = {name: value for name, value in given.items() if value is not None}
-    clash = sorted(set(options) & {*given, "watch", "schedule_options", "task", "lr"})
-    if clash:
-        raise InputError(f"`--option {clash[0]}=…` is no option of an optimizer here")
-    return taken | options | ({"schedule_options": schedule_options} if schedule_options else {})
-
-
 def _answer(found: Found, output: Output, spec: str, *, quiet: bool) -> None:
-    """Write and print the result; whatever cannot be written, the rest is."""
-    failure: PartlyWrittenError | None = None
-    try:
-        written = output.write(found, files_of(found))
-    except PartlyWrittenError as error:
-        failure, written = error, error.written
-    if output.to_stdout:
-        click.echo(found.dumps(), nl=False)
-    elif quiet:
-        click.echo("unknown" if found.lr is None else repr(found.lr))
-    if not quiet:
-        console = result_console(err=output.to_stdout)
+    def show(console: Console, written: list[Path]) -> None:
         records = [str(path) for path in written if path.suffix == ".json"]
         command = f"surefoot train {shlex.quote(spec)} --recipe {shlex.quote((*records, 'found.json')[0])}"
         show_found(found, console, train=command if records else f"--json found.json here, then {command}")
-        if written:
-            console.print("wrote " + ", ".join(str(path) for path in written), markup=False, soft_wrap=True)
-        elif output.out is None:
-            console.print("[dim]--out DIR writes a page with every curve and the recipe as code[/dim]")
-    elif found.lr is None:
-        click.echo(f"surefoot: {found.reason}", err=True)
-    if failure is not None:
-        raise failure
+
+    def terse() -> None:
+        if not output.to_stdout:
+            click.echo("unknown" if found.lr is None else repr(found.lr))
+        if found.lr is None:
+            click.echo(f"surefoot: {found.reason}", err=True)
+
+    hint = "--out DIR writes a page with every curve and the recipe as code"
+    deliver(found, output, files_of(found), show, quiet=quiet, hint=hint, terse=terse)

@@ -11,8 +11,9 @@ from rich.console import Console
 from rich.table import Table
 
 from surefoot.cli.console import progress_console, result_console
+from surefoot.cli.delivery import deliver
 from surefoot.cli.options import command_line, output_options
-from surefoot.cli.output import Output, PartlyWrittenError
+from surefoot.cli.output import Output
 from surefoot.errors import InputError
 
 if TYPE_CHECKING:
@@ -68,22 +69,8 @@ def lab(
 def _answer(result: LabResult, output: Output, *, quiet: bool) -> None:
     from surefoot.report.lab_page import lab_files
 
-    failure: PartlyWrittenError | None = None
-    try:
-        written = output.write(result, lab_files(result))
-    except PartlyWrittenError as error:
-        failure, written = error, error.written
-    if output.to_stdout:
-        click.echo(result.dumps(), nl=False)
-    if not quiet:
-        console = result_console(err=output.to_stdout)
-        show_lab(result, console)
-        if written:
-            console.print("wrote " + ", ".join(str(path) for path in written), markup=False, soft_wrap=True)
-        elif output.out is None:
-            console.print("[dim]--out DIR writes the figure, the record and a page[/dim]")
-    if failure is not None:
-        raise failure
+    hint = "--out DIR writes the figure, the record and a page"
+    deliver(result, output, lab_files(result), lambda to, _: show_lab(result, to), quiet=quiet, hint=hint)
 
 
 def show_lab(result: LabResult, console: Console) -> None:

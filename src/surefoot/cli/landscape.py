@@ -11,9 +11,10 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from surefoot.cli.console import progress_console, result_console
-from surefoot.cli.options import command_line, optimizer_options, output_options, place_options, training_options
-from surefoot.cli.output import Output, PartlyWrittenError
+from surefoot.cli.console import progress_console
+from surefoot.cli.delivery import deliver
+from surefoot.cli.options import command_line, keyword_arguments, output_options, place_options, training_options
+from surefoot.cli.output import Output
 from surefoot.cli.saved import load_record
 from surefoot.cli.task_argument import hints, open_task
 from surefoot.cli.values import MEMORY, NUMBERS, POSITIVE
@@ -159,16 +160,11 @@ def _of_task(spec: str, given: dict[str, Any], device: str, bars: _Bars) -> Land
 
 def _arguments(given: dict[str, Any]) -> dict[str, Any]:
     """Keywords of the function: what was given, under the names it uses."""
-    own = optimizer_options(given.pop("momentum"), given.pop("weight_decay"), given.pop("betas"), given.pop("more"))
-    schedule_options = dict(given.pop("schedule_more"))
-    clash = sorted(set(own) & {*given, "watch", "schedule_options", "task", "lr"})
-    if clash:
-        raise InputError(f"`--option {clash[0]}=…` is no option of an optimizer here")
-    taken = {name: value for name, value in given.items() if value is not None}
+    taken = keyword_arguments(given, "lr")
     if "optimizer" in taken:
         names = [name.strip() for name in taken["optimizer"].split(",") if name.strip()]
         taken["optimizer"] = names if len(names) > 1 else taken["optimizer"]
-    return taken | own | ({"schedule_options": schedule_options} if schedule_options else {})
+    return taken
 
 
 def _option(name: str) -> str:
@@ -216,23 +212,8 @@ class _Bars:
 
 
 def _answer(found: Landscape, output: Output, files: dict[str, Any], *, quiet: bool) -> None:
-    """Write and print the result; whatever cannot be written, the rest is."""
-    failure: PartlyWrittenError | None = None
-    try:
-        written = output.write(found, files)
-    except PartlyWrittenError as error:
-        failure, written = error, error.written
-    if output.to_stdout:
-        click.echo(found.dumps(), nl=False)
-    if not quiet:
-        console = result_console(err=output.to_stdout)
-        show_landscape(found, console)
-        if written:
-            console.print("wrote " + ", ".join(str(path) for path in written), markup=False, soft_wrap=True)
-        elif output.out is None:
-            console.print("[dim]--out DIR writes the pictures and a page to turn the surface around[/dim]")
-    if failure is not None:
-        raise failure
+    hint = "--out DIR writes the pictures and a page to turn the surface around"
+    deliver(found, output, files, lambda to, _: show_landscape(found, to), quiet=quiet, hint=hint)
 
 
 def show_landscape(found: Landscape, console: Console) -> None:

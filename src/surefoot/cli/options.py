@@ -10,8 +10,16 @@ from typing import Any, TypeVar
 import click
 
 from surefoot.cli.values import BATCH, NAMED, NUMBERS, POSITIVE
+from surefoot.errors import InputError
 
-__all__ = ["command_line", "optimizer_options", "output_options", "place_options", "training_options"]
+__all__ = [
+    "command_line",
+    "keyword_arguments",
+    "optimizer_options",
+    "output_options",
+    "place_options",
+    "training_options",
+]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -73,6 +81,21 @@ def optimizer_options(
     """The optimizer's keywords that were given on the command line."""
     given = {"momentum": momentum, "weight_decay": weight_decay, "betas": betas}
     return {name: value for name, value in given.items() if value is not None} | dict(more)
+
+
+def keyword_arguments(given: dict[str, Any], *reserved: str) -> dict[str, Any]:
+    """Keywords of a verb's function from its options: what was given, under the names the function uses.
+
+    Raises:
+        InputError: ``--option`` names an option of the verb, one of `reserved`, or what the function is given anyway.
+    """
+    options = optimizer_options(given.pop("momentum"), given.pop("weight_decay"), given.pop("betas"), given.pop("more"))
+    schedule_options = dict(given.pop("schedule_more"))
+    taken = {name: value for name, value in given.items() if value is not None}
+    clash = sorted(set(options) & {*given, "watch", "schedule_options", "task", *reserved})
+    if clash:
+        raise InputError(f"`--option {clash[0]}=…` is no option of an optimizer here")
+    return taken | options | ({"schedule_options": schedule_options} if schedule_options else {})
 
 
 def command_line(ctx: click.Context) -> str:

@@ -54,7 +54,7 @@ def _show(record: Record, console: Console) -> None:
     elif isinstance(record, Study):
         from surefoot.cli.sweep import print_study
 
-        print_study(record)
+        print_study(record, console)
     elif isinstance(record, Curvature):
         from surefoot.cli.curvature import show_curvature
 

@@ -9,7 +9,8 @@ import click
 from rich.table import Table
 
 from surefoot.cli.console import result_console
-from surefoot.cli.output import Output, PartlyWrittenError
+from surefoot.cli.delivery import deliver
+from surefoot.cli.output import Output
 from surefoot.errors import InputError, OutputError, RecordError
 from surefoot.records.study import Study
 from surefoot.report.numbers import brief, count, rate
@@ -64,17 +65,7 @@ def show(file: str, json_to: str | None, out: str | None, quiet: bool) -> None:
     output = Output(json_to, out, STUDY_NAMES)
     with Store(file) as store:
         record = _record(store)
-    failure: PartlyWrittenError | None = None
-    try:
-        written = output.write(record, study_files(record))
-    except PartlyWrittenError as error:
-        failure, written = error, error.written
-    if output.to_stdout:
-        click.echo(record.dumps(), nl=False)
-    if not quiet:
-        print_study(record, err=output.to_stdout, written=written)
-    if failure is not None:
-        raise failure
+    deliver(record, output, study_files(record), lambda to, _: print_study(record, to), quiet=quiet)
 
 
 @study.command()

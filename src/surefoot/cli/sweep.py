@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from rich.console import Console
 
 from surefoot.cli.console import progress_console, result_console
+from surefoot.cli.delivery import deliver
 from surefoot.cli.options import command_line, output_options, place_options
-from surefoot.cli.output import Output, PartlyWrittenError
+from surefoot.cli.output import Output
 from surefoot.cli.study_table import StudyTable
 from surefoot.cli.task_argument import hints
 from surefoot.cli.values import NAMED, POSITIVE
@@ -201,23 +202,11 @@ def _plan_sentence(plan: StudyPlan, path: str) -> str:
 
 
 def _answer(study: Study, output: Output, *, quiet: bool) -> None:
-    """Write and print the result; whatever cannot be written, the rest is."""
-    failure: PartlyWrittenError | None = None
-    try:
-        written = output.write(study, study_files(study))
-    except PartlyWrittenError as error:
-        failure, written = error, error.written
-    if output.to_stdout:
-        click.echo(study.dumps(), nl=False)
-    if not quiet:
-        print_study(study, err=output.to_stdout, written=written)
-    if failure is not None:
-        raise failure
+    deliver(study, output, study_files(study), lambda to, _: print_study(study, to), quiet=quiet)
 
 
-def print_study(study: Study, *, err: bool = False, written: Sequence[Path] = ()) -> None:
+def print_study(study: Study, console: Console) -> None:
     """Print what a study found."""
-    console = result_console(err=err)
     for table in study_tables(study):
         console.print(table)
         console.print()
@@ -232,5 +221,3 @@ def print_study(study: Study, *, err: bool = False, written: Sequence[Path] = ()
         left = study.counts.get("waiting", 0)
         more = f", {count(left, 'member')} waiting; --resume goes on" if left else ""
         console.print(f"kept in {os.path.relpath(study.study)}{more}", markup=False, soft_wrap=True)
-    if written:
-        console.print("wrote " + ", ".join(str(path) for path in written), markup=False, soft_wrap=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from surefoot.tasks.catalogue import hints
+
 if TYPE_CHECKING:
     from surefoot.tasks.task import Task
 
@@ -23,13 +25,3 @@ def open_task(spec: str, *, device: str, data: str | None, progress: Downloading
     from surefoot.tasks.loading import load_task
 
     return load_task(spec, device=device, data=data, progress=progress)
-
-
-def hints(spec: str, task: Task) -> tuple[float, int | str]:
-    """Epochs and batch size for which a task is worth training when the user says nothing."""
-    from surefoot.tasks.catalogue import ALIASES, CATALOGUE
-
-    entry = CATALOGUE.get(ALIASES.get(spec, spec))
-    if entry is not None:
-        return float(entry.epochs), entry.batch_size
-    return 10.0, min(64, task.train.size)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from rich.console import Console
 
 from surefoot.cli.change_options import change_options, changes_of
 from surefoot.cli.console import progress_console, result_console
+from surefoot.cli.delivery import deliver
 from surefoot.cli.options import command_line, optimizer_options, output_options, place_options, training_options
-from surefoot.cli.output import Output, PartlyWrittenError
+from surefoot.cli.output import Output
 from surefoot.cli.saved import load_record
 from surefoot.cli.task_argument import hints, open_task
 from surefoot.cli.train_lines import TrainLines
@@ -161,17 +164,9 @@ def _trained(
 
 
 def _answer(run: Run, seen: Inspector | None, output: Output, *, quiet: bool) -> None:
-    """Write and print the result; whatever cannot be written, the rest is."""
     inspection = None if seen is None else seen.record()
-    failure: PartlyWrittenError | None = None
-    try:
-        written = output.write(run, {**files_of(run), **({} if inspection is None else _files(inspection))})
-    except PartlyWrittenError as error:
-        failure, written = error, error.written
-    if output.to_stdout:
-        click.echo(run.dumps(), nl=False)
-    if not quiet:
-        console = result_console(err=output.to_stdout)
+
+    def show(console: Console, _written: list[Path]) -> None:
         if inspection is not None:
             from surefoot.report.train_inspection import inspection_tables
 
@@ -180,10 +175,9 @@ def _answer(run: Run, seen: Inspector | None, output: Output, *, quiet: bool) ->
         console.print(run_sentence(run), markup=False)
         if run.fate == "finished" and run.reason:
             console.print(run.reason[0].upper() + run.reason[1:] + ".", markup=False)
-        if written:
-            console.print("wrote " + ", ".join(str(path) for path in written), markup=False, soft_wrap=True)
-    if failure is not None:
-        raise failure
+
+    files = {**files_of(run), **({} if inspection is None else _files(inspection))}
+    deliver(run, output, files, show, quiet=quiet)
 
 
 def _files(inspection: Inspection) -> dict[str, Any]:

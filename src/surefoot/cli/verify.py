@@ -12,8 +12,9 @@ from rich.console import Console
 from rich.table import Table
 
 from surefoot.cli.console import progress_console, result_console
+from surefoot.cli.delivery import deliver
 from surefoot.cli.options import command_line, output_options
-from surefoot.cli.output import Output, PartlyWrittenError
+from surefoot.cli.output import Output
 from surefoot.errors import InputError
 
 if TYPE_CHECKING:
@@ -92,20 +93,7 @@ def _chosen(names: tuple[str, ...], topic: str | None, *, every: bool) -> list[C
 def _answer(seen: Verification, record: TextbookRecord, output: Output, *, quiet: bool) -> None:
     from surefoot.report.textbook_page import verification_files
 
-    failure: PartlyWrittenError | None = None
-    try:
-        written = output.write(seen, verification_files(seen, record))
-    except PartlyWrittenError as error:
-        failure, written = error, error.written
-    if output.to_stdout:
-        click.echo(seen.dumps(), nl=False)
-    if not quiet:
-        console = result_console(err=output.to_stdout)
-        _show(seen, console)
-        if written:
-            console.print("wrote " + ", ".join(str(path) for path in written), markup=False, soft_wrap=True)
-    if failure is not None:
-        raise failure
+    deliver(seen, output, verification_files(seen, record), lambda to, _: _show(seen, to), quiet=quiet)
 
 
 def _show(seen: Verification, console: Console) -> None:

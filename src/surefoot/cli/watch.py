@@ -12,15 +12,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from surefoot.cli.console import result_console
-from surefoot.cli.diagnose import FILES, show_diagnoses
-from surefoot.cli.diagnose import _role as role
+from surefoot.cli.delivery import deliver
+from surefoot.cli.diagnose import FILES, role, show_diagnoses, writers
 from surefoot.cli.options import output_options
 from surefoot.cli.output import Output
 from surefoot.errors import InputError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from surefoot.records.diagnosis import Diagnoses, Diagnosis
 
 __all__ = ["follow", "watch"]
@@ -90,7 +88,9 @@ def watch(
             pass
     if found is None:
         raise InputError(f"`{path}` held no log that can be read before the watch ended; wait for its first lines")
-    _answer(found, output, console, quiet=quiet)
+    last = found
+    files = writers(last) if output.out is not None else {}
+    deliver(last, output, files, lambda to, _: show_diagnoses(last, to), quiet=quiet)
     ctx.exit(1 if found.is_fault else 0)
 
 
@@ -184,15 +184,3 @@ def _bytes(path: Path) -> int:
         return path.stat().st_size
     except OSError:
         return 0
-
-
-def _answer(found: Diagnoses, output: Output, console: Console, *, quiet: bool) -> None:
-    from surefoot.cli.diagnose import _writers as writers
-
-    written = output.write(found, writers(found) if output.out is not None else {})
-    if output.to_stdout:
-        click.echo(found.dumps(), nl=False)
-    if not quiet:
-        show_diagnoses(found, console)
-        if written:
-            console.print("wrote " + ", ".join(str(path) for path in written), markup=False, soft_wrap=True)

@@ -11,7 +11,7 @@ import dataclasses
 import torch
 from torch import nn
 
-from surefoot.engines.memory import allowed_bytes
+from surefoot.engines.memory import allowed_bytes, kept_for_backward
 from surefoot.errors import InputError, MemoryBoundError
 from surefoot.tasks.borrowing import borrowed_rng
 from surefoot.tasks.task import Task
@@ -81,18 +81,9 @@ def make_plan(task: Task, model: nn.Module, *, examples: int | None = None, memo
 def _per_example(task: Task, model: nn.Module) -> int:
     """Bytes that a forward pass keeps for the backward pass, for one example."""
     count = min(_PROBED, task.train.size)
-    own = {one.untyped_storage().data_ptr() for one in model.parameters()}
-    kept: dict[int, int] = {}
-
-    def pack(tensor: torch.Tensor) -> torch.Tensor:
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in own:
-            kept[storage.data_ptr()] = storage.nbytes()
-        return tensor
-
     buffers = [one.detach().clone() for one in model.buffers()]
     try:
-        with borrowed_rng(0), torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(pack, lambda one: one):
+        with borrowed_rng(0), torch.enable_grad(), kept_for_backward(model) as kept:
             batch = task.batch(task.train, torch.arange(count))
             loss = task.loss_of(model, batch)
         del loss

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from surefoot.engines.batches import BatchOrder
 from surefoot.engines.serial import parameter_groups
@@ -15,7 +18,7 @@ from surefoot.records import Recipe
 from surefoot.tasks.borrowing import borrowed_rng
 from surefoot.tasks.task import Task
 
-__all__ = ["allowed_bytes", "bytes_per_member"]
+__all__ = ["allowed_bytes", "bytes_per_member", "kept_for_backward"]
 
 
 def allowed_bytes(memory: int | None) -> int:
@@ -37,6 +40,22 @@ def allowed_bytes(memory: int | None) -> int:
     return 2 << 30
 
 
+@contextlib.contextmanager
+def kept_for_backward(model: nn.Module) -> Iterator[dict[int, int]]:
+    """Inside, notes what forward passes keep for the backward pass beside `model`'s parameters: storage to bytes."""
+    own = {one.untyped_storage().data_ptr() for one in model.parameters()}
+    kept: dict[int, int] = {}
+
+    def pack(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in own:
+            kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        yield kept
+
+
 def bytes_per_member(task: Task, recipe: Recipe) -> tuple[int, int]:
     """Bytes that a member needs while it waits, and those that it needs on top while it trains.
 
@@ -47,16 +66,7 @@ def bytes_per_member(task: Task, recipe: Recipe) -> tuple[int, int]:
         model = task.make_model(recipe.seed)
         order = BatchOrder(task.train.size, recipe.batch_size, recipe.order_seed)
         batch = task.batch(task.train, order.index(0))
-        own = {p.untyped_storage().data_ptr() for p in model.parameters()}
-        kept: dict[int, int] = {}
-
-        def pack(tensor: torch.Tensor) -> torch.Tensor:
-            storage = tensor.untyped_storage()
-            if storage.data_ptr() not in own:
-                kept[storage.data_ptr()] = storage.nbytes()
-            return tensor
-
-        with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        with kept_for_backward(model) as kept:
             loss = task.loss_of(model, batch)
     del loss
     parameter_groups(task, model, recipe)

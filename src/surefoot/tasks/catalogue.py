@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from surefoot.tasks.data.split import Split
     from surefoot.tasks.task import Task
 
-__all__ = ["ALIASES", "CATALOGUE", "Entry", "find_entry"]
+__all__ = ["ALIASES", "CATALOGUE", "Entry", "find_entry", "hints"]
 
 DATA = "surefoot.tasks.data"
 MODELS = "surefoot.tasks.models"
@@ -89,6 +89,14 @@ class Entry:
                 return _task(self.name, surface.model, surface.split)
             split = load(directory, progress=progress) if self.folder else load()
             return _task(self.name, self.model.resolve(MODELS), split)
+
+
+def hints(spec: str, task: Task) -> tuple[float, int | str]:
+    """Epochs and batch size for which the task that `spec` names is worth training when the user says nothing."""
+    entry = CATALOGUE.get(ALIASES.get(spec, spec))
+    if entry is not None:
+        return float(entry.epochs), entry.batch_size
+    return 10.0, min(64, task.train.size)
 
 
 def find_entry(name: str) -> Entry:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from surefoot.records import Measurement
 from surefoot.records.answer import Answer
-from surefoot.tasks.catalogue import ALIASES, CATALOGUE
+from surefoot.tasks.catalogue import ALIASES, CATALOGUE, hints
 from surefoot.textbook.ask.words import plain
 
 if TYPE_CHECKING:
@@ -93,8 +93,7 @@ def measure(answer: Answer, want: Wanted) -> tuple[Answer, Found]:
     from surefoot.tasks.loading import load_task
 
     task = load_task(want.task, device="auto", data=None)
-    entry = CATALOGUE.get(ALIASES.get(want.task, want.task))
-    epochs, batch_size = (10.0, min(64, task.train.size)) if entry is None else (float(entry.epochs), entry.batch_size)
+    epochs, batch_size = hints(want.task, task)
     options: dict[str, Any] = {} if want.momentum is None else {"momentum": want.momentum}
     found = find(task, optimizer=want.optimizer, epochs=epochs, batch_size=batch_size, **options)
     return judged(answer, want, found), found
