@@ -43,6 +43,12 @@ class Validation:
     metrics: Mapping[str, npt.NDArray[np.float64]]
     """Metric name to its mean, [members]."""
 
+    def spread(self, rows: Sequence[tuple[int, int]]) -> Validation:
+        """A validation of other members: for each its place, and the row here that holds for it."""
+        index = [row for _, row in rows]
+        metrics = {name: values[index] for name, values in self.metrics.items()}
+        return Validation(self.step, tuple(one for one, _ in rows), self.loss[index], self.groups[index], metrics)
+
 
 class Engine(Protocol):
     """Members of one batch; see the module's text."""

@@ -9,6 +9,7 @@ in the random numbers of dropout.
 from __future__ import annotations
 
 import time
+import weakref
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
@@ -47,16 +48,31 @@ def fused_form(task: Task, recipe: Recipe, forms: Sequence[str] = tuple(FORMS)) 
         raise Unsupported(f"the optimizer `{recipe.optimizer}` has no rule for many members")
     if recipe.precision != "float32":
         raise Unsupported(f"precision `{recipe.precision}` is for single models")
+    known = _KNOWN.setdefault(task, {})
+    reasons = []
+    for name in forms:
+        key = (name, recipe.batch_size)
+        if key not in known:
+            known[key] = _made_form(task, recipe, name)
+        found = known[key]
+        if not isinstance(found, str):
+            return found
+        reasons.append(f"{name}: {found}")
+    raise Unsupported("; ".join(reasons))
+
+
+_KNOWN: weakref.WeakKeyDictionary[Task, dict[tuple[str, int | str], Form | str]] = weakref.WeakKeyDictionary()
+"""Forms that were made for a task, by name and batch size, or why they cannot be."""
+
+
+def _made_form(task: Task, recipe: Recipe, name: str) -> Form | str:
     order = BatchOrder(task.train.size, recipe.batch_size, recipe.order_seed)
     with borrowed_rng(0):
         batch = task.batch(task.train, order.index(0))
-        reasons = []
-        for name in forms:
-            try:
-                return FORMS[name](task, task.make_model(recipe.seed), batch)
-            except Unsupported as reason:
-                reasons.append(f"{name}: {reason}")
-    raise Unsupported("; ".join(reasons))
+        try:
+            return FORMS[name](task, task.make_model(recipe.seed), batch)
+        except Unsupported as reason:
+            return str(reason)
 
 
 class Fused:
@@ -166,9 +182,13 @@ class Fused:
     def validate(self) -> Validation:
         """Mean loss and metrics of the members over the validation data; see `Engine`."""
         members = [m for m, fate in enumerate(self.ledger.fate) if fate in (None, "finished")]
-        return self.ledger.note_validation(
-            validate_places(self.task, self._form, self.done, self._chunks(members), self._occupied, self._single)
-        )
+        # Before the first update, members of one seed are one model: it is validated once.
+        alike = {self._recipes[m].seed: m for m in reversed(members)} if self.done == 0 else {}
+        chosen = sorted(alike.values()) if alike else members
+        found = validate_places(self.task, self._form, self.done, self._chunks(chosen), self._occupied, self._single)
+        if alike:
+            found = found.spread([(m, chosen.index(alike[self._recipes[m].seed])) for m in members])
+        return self.ledger.note_validation(found)
 
     def retire(self, members: Collection[int], fate: Fate, reason: str) -> None:
         """End the training of some members; see `Engine`."""

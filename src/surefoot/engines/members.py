@@ -50,6 +50,8 @@ class Form(Protocol):
     layout: Layout
     one_seed: bool
     """Whether members that are placed together must have the same seed."""
+    examples_apart: bool
+    """Whether, in evaluation mode, the output for an example depends on no other example of its batch."""
 
     def prepare(self, batch: Any) -> Any:
         """A batch as `Place.losses` and `Place.outputs` take it."""
@@ -72,8 +74,9 @@ def plain_attributes(module: nn.Module) -> dict[str, object]:
 
 def random_states() -> list[bytes]:
     """States of the random number generators of torch, NumPy and Python, to be compared."""
+    _, numbers, *rest = np.random.get_state(legacy=True)  # noqa: NPY002 - the user's generator is meant
     return [
         torch.get_rng_state().numpy().tobytes(),
-        repr(np.random.get_state()).encode(),  # noqa: NPY002 - the user's legacy generator is meant
+        np.asarray(numbers).tobytes() + repr(rest).encode(),
         repr(random.getstate()).encode(),
     ]

@@ -43,6 +43,7 @@ class VmappedForm:
         self.layout = Layout({n: tuple(p.shape) for n, p in template.named_parameters()}, kinds.pop())
         self.buffers = {name: buffer.detach().clone() for name, buffer in template.named_buffers()}
         self.one_seed = True
+        self.examples_apart = False
         self._try(batch)
 
     @property

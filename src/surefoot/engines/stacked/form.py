@@ -43,6 +43,7 @@ class StackedForm:
     """
 
     one_seed = False
+    examples_apart = True
 
     def __init__(self, task: Task, template: nn.Module, batch: Any) -> None:
         if task.loss_takes_model:
