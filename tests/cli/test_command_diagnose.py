@@ -36,8 +36,26 @@ def test_a_fault_gives_exit_code_1_a_card_a_list_and_a_page(tmp_path, capsys):
     assert "Rate too low" in page
     assert "slow-descent" in page
     assert json.loads((out / "diagnosis.json").read_text()) == [one]
+    # One rounding: the line of the size and the remedy name the same factors.
+    factors = one["remedy"].partition("multiply it by ")[2].rstrip(".")
+    assert factors
+    assert f"multiply the rate by {factors} (" in said
+    assert f"multiply the rate by {factors} (" in page
     # What Surefoot wrote it may write again.
     assert main(["diagnose", log, "--json", str(tmp_path / "d.json"), "--out", str(out), "--quiet"]) == 1
+
+
+def test_a_saved_diagnosis_is_drawn_again(tmp_path, capsys):
+    logs = [write(tmp_path / f"{name}.csv", straight(), 1e-5) for name in ("one", "two")]
+    assert main(["diagnose", *logs, "--out", str(tmp_path / "first"), "--quiet"]) == 1
+    capsys.readouterr()
+    assert main(["report", str(tmp_path / "first" / "diagnosis.json"), "--out", str(tmp_path / "again")]) == 0
+    assert capsys.readouterr().out.count("Rate too low") == 2
+    pages = [(tmp_path / where / "diagnosis.html").read_text() for where in ("first", "again")]
+    assert pages[0] == pages[1]
+    (tmp_path / "empty.json").write_text("[]")
+    assert main(["report", str(tmp_path / "empty.json")]) == 2
+    assert "no record" in capsys.readouterr().err
 
 
 def test_a_log_that_does_not_tell_gives_exit_code_0(tmp_path, capsys):

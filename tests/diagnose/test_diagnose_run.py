@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import surefoot as sf
 from surefoot.diagnose import diagnose_run
+from surefoot.diagnose.correction import correction_words
 from surefoot.diagnose.fitted import Trees, constants
 from surefoot.diagnose.siblings import place
 from surefoot.errors import InputError
@@ -133,6 +134,28 @@ def test_siblings_are_placed_on_their_response_curve():
     assert verdicts[3] in ("rate_ok", "converged")
     assert verdicts[-1] in HIGH | {"noise_floor"}
     assert found.each[0].decades[0] <= 3.0 <= found.each[0].decades[1] + 0.5
+
+
+@pytest.mark.parametrize(
+    ("decades", "said"),
+    [
+        ((1.55, 3.25), "multiply it by 35 to 1800"),
+        ((-2.0, -0.5), "divide it by 3.2 to 100"),
+        ((0.0, 1.2), "multiply it by up to 16"),
+        ((-1.0, 0.0), "divide it by up to 10"),
+        ((-0.3, 0.3), "multiply it by 0.5 to 2"),
+        ((1.0, 1.0), "multiply it by 10"),
+    ],
+)
+def test_a_correction_in_words(decades, said):
+    assert correction_words(decades) == said
+    assert correction_words(decades, "the rate") == said.replace("it", "the rate", 1)
+
+
+def test_a_correction_from_siblings_is_said_as_it_is_recorded():
+    for one in sf.diagnose(sweep_of()).each:
+        if one.decades is not None and one.verdict != "noise_floor":
+            assert correction_words(one.decades) in one.remedy
 
 
 def test_runs_of_other_trainings_are_no_siblings():

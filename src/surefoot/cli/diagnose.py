@@ -62,9 +62,10 @@ def diagnose(
 
 def show_diagnoses(found: Any, console: Console) -> None:
     """Print a card for every run."""
+    from surefoot.records.diagnosis import Diagnoses
     from surefoot.report.diagnosis_card import terminal_card
 
-    for place, one in enumerate(found.each):
+    for place, one in enumerate(found.each if isinstance(found, Diagnoses) else (found,)):
         if place:
             console.print()
         for line in terminal_card(one):
@@ -72,11 +73,9 @@ def show_diagnoses(found: Any, console: Console) -> None:
 
 
 def writers(found: Any) -> dict[str, Any]:
-    from functools import partial
+    from surefoot.report.diagnosis_page import diagnosis_files
 
-    from surefoot.report.diagnosis_page import write_diagnosis_page
-
-    return {"diagnosis.json": found.save, "diagnosis.html": partial(write_diagnosis_page, found)}
+    return diagnosis_files(found)
 
 
 def role(written: str) -> tuple[str, str]:

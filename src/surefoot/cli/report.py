@@ -10,6 +10,7 @@ from surefoot.cli.output import Output
 from surefoot.cli.saved import load_record
 from surefoot.records import Curvature, Found, Landscape, Record, Run, Sweep
 from surefoot.records.claim import TextbookRecord
+from surefoot.records.diagnosis import Diagnoses, Diagnosis
 from surefoot.records.study import Study
 from surefoot.report.schedule_preview import SchedulePreview
 from surefoot.textbook.lab.record import LabResult
@@ -24,15 +25,16 @@ __all__ = ["report"]
 def report(file: str, out: str | None, quiet: bool) -> None:
     """Draw the page and the pictures of the record in FILE, which another command wrote with --json or --out.
 
-    Found, run, sweep, study, curvature, landscape, lab, schedule and textbook records can be drawn.
+    Found, run, sweep, study, diagnosis, curvature, landscape, lab, schedule and textbook records can be drawn.
     """
     from pathlib import Path
 
     from surefoot.report.files import files_of
 
     record = load_record(
-        file, Found, Run, Sweep, LabResult, SchedulePreview, Curvature, Landscape, TextbookRecord, Study
-    )
+        file, Found, Run, Sweep, LabResult, SchedulePreview, Curvature, Landscape, TextbookRecord, Study, Diagnoses,
+        Diagnosis,
+    )  # fmt: skip
     drawn = {name: writer for name, writer in files_of(record).items() if not name.endswith(".json")}
     output = Output(None, out if out is not None else str(Path(file).parent), list(drawn))
     written = output.write(record, drawn)
@@ -55,6 +57,10 @@ def _show(record: Record, console: Console) -> None:
         from surefoot.cli.sweep import print_study
 
         print_study(record, console)
+    elif isinstance(record, Diagnosis | Diagnoses):
+        from surefoot.cli.diagnose import show_diagnoses
+
+        show_diagnoses(record, console)
     elif isinstance(record, Curvature):
         from surefoot.cli.curvature import show_curvature
 

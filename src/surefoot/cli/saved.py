@@ -28,7 +28,10 @@ def load_record(path: str, *kinds: type[Record]) -> Record:
         raise RecordError(f"`{path}` cannot be read: {error.strerror or error}") from None
     except (ValueError, RecursionError) as error:
         raise RecordError(f"`{path}` is no JSON ({error}); give a {wanted} record that Surefoot wrote") from None
-    kind = data.get("kind") if isinstance(data, dict) else None
+    first = data[0] if isinstance(data, list) and data else data
+    kind = first.get("kind") if isinstance(first, dict) else None
+    if first is not data and kind == "diagnosis":
+        kind = "diagnoses"  # which is a list of them
     found = by_kind.get(kind) if isinstance(kind, str) else None
     if found is None:
         what = f"a record of kind {kind!r}" if isinstance(kind, str) else "no record of Surefoot"

@@ -11,6 +11,7 @@ import numpy as np
 
 from surefoot.diagnose import checks  # noqa: F401 - registers the checks
 from surefoot.diagnose.check import ask_all
+from surefoot.diagnose.correction import correction_words
 from surefoot.diagnose.evidence import Evidence, SeriesLike
 from surefoot.diagnose.siblings import placed
 from surefoot.diagnose.verdict import FINDINGS_OF, SAID, Judgement, judge
@@ -157,11 +158,5 @@ def _remedy(judgement: Judgement, findings: Mapping[str, Finding]) -> str:
         )
     remedy = SAID[judgement.verdict][1]
     if judgement.decades is not None:
-        low, high = (10.0 ** abs(part) for part in sorted(judgement.decades, key=abs))
-        verb = "multiply it by" if judgement.decades[1] > 0 else "divide it by"
-        remedy += f": {verb} {_factor(low)} to {_factor(high)}"
+        remedy += f": {correction_words(judgement.decades)}"
     return remedy + "."
-
-
-def _factor(value: float) -> str:
-    return f"{value:.2g}" if value < 10 else f"{round(value, -len(str(int(value))) + 2):.0f}"

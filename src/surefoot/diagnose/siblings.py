@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from surefoot.diagnose.correction import correction_words
 from surefoot.records import Run
 from surefoot.records.diagnosis import Diagnosis, Verdict
 
@@ -114,7 +115,7 @@ def _with_place(one: Diagnosis, where: Placed) -> Diagnosis:
         note += "; the best rate is the last that was tried on its side, so a better one may lie beyond"
     said = dataclasses.replace(one, notes=(*one.notes, note))
     if one.verdict == "diverged" and where.high < 0:
-        return dataclasses.replace(said, decades=_rounded(where))
+        return dataclasses.replace(said, decades=_rounded(where), remedy=_remedy(where))
     if one.verdict not in _RATE_VERDICTS or GOOD < where.share <= BAD:
         return said
     verdict: Verdict
@@ -129,14 +130,17 @@ def _with_place(one: Diagnosis, where: Placed) -> Diagnosis:
             return dataclasses.replace(said, decades=_rounded(where))
         verdict = "rate_too_low" if low else "rate_too_high"
         decades = _rounded(where)
-        factors = sorted(10.0 ** abs(part) for part in decades)
-        verb = "Multiply" if low else "Divide"
-        remedy = f"{verb} the rate by {factors[0]:.2g} to {factors[1]:.2g}: runs there were good."
+        remedy = _remedy(where)
         text = f"The rate is too {'low' if low else 'high'}: siblings at other rates ended better."
     chances = {verdict: _CERTAIN, **{name: part for name, part in one.likelihoods.items() if name != verdict}}
     return dataclasses.replace(
         said, verdict=verdict, probability=_CERTAIN, decades=decades, text=text, remedy=remedy, likelihoods=chances
     )
+
+
+def _remedy(where: Placed) -> str:
+    verb = "Raise" if where.low > 0 else "Cut"
+    return f"{verb} the rate: {correction_words(_rounded(where))}; runs there were good."
 
 
 def _rounded(where: Placed) -> tuple[float, float]:

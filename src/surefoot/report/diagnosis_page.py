@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ from surefoot.report.escaping import Markup, tag
 from surefoot.report.numbers import brief, count
 from surefoot.report.series import is_wide, smoothed, thinned_places
 
-__all__ = ["diagnosis_chart", "diagnosis_page", "write_diagnosis_page"]
+__all__ = ["diagnosis_chart", "diagnosis_files", "diagnosis_page", "write_diagnosis_page"]
 
 _POINTS = 400
 _CHARTS = 40
@@ -35,6 +37,11 @@ def write_diagnosis_page(found: Diagnoses | Diagnosis, path: str | os.PathLike[s
         OutputError: `path` cannot be written.
     """
     return write_text(path, diagnosis_page(found))
+
+
+def diagnosis_files(found: Diagnoses | Diagnosis) -> dict[str, Callable[[Path], Any]]:
+    """Name of each file of diagnoses and the function that writes it."""
+    return {"diagnosis.json": found.save, "diagnosis.html": partial(write_diagnosis_page, found)}
 
 
 def diagnosis_page(found: Diagnoses | Diagnosis) -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from surefoot.diagnose.correction import correction_words
 from surefoot.diagnose.verdict import FINDINGS_OF
 from surefoot.records import Finding
 from surefoot.records.diagnosis import Diagnosis
-from surefoot.report.numbers import brief
 
 __all__ = ["evidence_first", "share_words", "size_words", "title_of"]
 
@@ -35,8 +35,7 @@ def size_words(diagnosis: Diagnosis) -> str:
     """By how much to change the rate."""
     if diagnosis.decades is None:
         return ""
-    low, high = (10.0**part for part in diagnosis.decades)
-    return f"multiply the rate by {brief(low, 2)} to {brief(high, 2)} ({low_high(diagnosis.decades)} decades)"
+    return f"{correction_words(diagnosis.decades, 'the rate')} ({low_high(diagnosis.decades)} decades)"
 
 
 def low_high(ends: tuple[float, float]) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from surefoot.errors import RecordError
 from surefoot.records import Curvature, Found, Landscape, Record, Run, Sweep
 from surefoot.records.claim import TextbookRecord
+from surefoot.records.diagnosis import Diagnoses, Diagnosis
 from surefoot.records.study import Study
 from surefoot.report.schedule_preview import SchedulePreview
 from surefoot.textbook.lab.record import LabResult
@@ -55,6 +56,10 @@ def files_of(record: Record) -> dict[str, Writer]:
         from surefoot.report.landscape_files import landscape_files
 
         return landscape_files(record)
+    if isinstance(record, Diagnosis | Diagnoses):
+        from surefoot.report.diagnosis_page import diagnosis_files
+
+        return diagnosis_files(record)
     if not isinstance(record, Found | Run | Sweep):
         raise RecordError(f"a {record.kind} record has no page; give a found, run, sweep, lab or schedule record")
     pictures = {
