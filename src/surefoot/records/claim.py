@@ -21,6 +21,7 @@ __all__ = [
     "Claim",
     "ClaimCheck",
     "ClaimResult",
+    "EarlierRun",
     "Outcome",
     "Printed",
     "Rule",
@@ -147,6 +148,8 @@ class Claim(Record):
     related: tuple[str, ...] = ()
     explanation: str = ""
     """Why the verdict is what it is, where that differs from what was expected or needs words."""
+    corrected: str = ""
+    """What was wrong in the rule or its numbers in the earlier run, and was set right before the run of the record."""
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -203,6 +206,21 @@ class ClaimResult(Record):
     size: Size = "full"
     seconds: float | None = None
     """Time of the experiments behind it, which other claims may share."""
+    rule: str = ""
+    """Digest of the rule, the seeds and the experiments it was decided by; see `surefoot.textbook.frozen`."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class EarlierRun(Record):
+    """The verdicts of the run before, from other seeds and with the rules as they were then."""
+
+    kind: ClassVar[str] = "earlier_run"
+
+    verdicts: dict[str, Verdict]
+    """Claim -> verdict."""
+    first_seed: int = 0
+    date: str = ""
+    """UTC time of its record, ISO 8601."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -217,6 +235,8 @@ class TextbookRecord(Record):
     """The same experiments at quick size, without pictures, for quick checks."""
     provenance: Provenance = dataclasses.field(default_factory=Provenance)
     seconds: float | None = None
+    earlier: EarlierRun | None = None
+    """What an earlier run came to; None where there is none to compare with."""
 
     def result(self, claim: str) -> ClaimResult | None:
         """The result of a claim; None where it was not measured."""

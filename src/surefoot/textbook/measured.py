@@ -8,6 +8,7 @@ from importlib import resources
 from pathlib import Path
 
 from surefoot.records.claim import Claim, ClaimResult, Outcome, Size, TextbookRecord
+from surefoot.textbook.frozen import digest
 from surefoot.textbook.rules import decide
 
 __all__ = ["RECORD", "load_record", "result_of"]
@@ -42,4 +43,5 @@ def result_of(claim: Claim, outcomes: Mapping[str, Outcome], size: Size = "full"
         figure=figure,
         size=size,
         seconds=sum(seconds) if seconds else None,
+        rule=digest(claim),
     )

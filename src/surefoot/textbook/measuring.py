@@ -15,13 +15,29 @@ import numpy.typing as npt
 
 from surefoot.records.measurement import Measurement
 
-__all__ = ["TIMED", "counted", "exact", "mean_of", "median_of", "share_of", "slope_of", "unknown"]
+__all__ = [
+    "TIMED",
+    "best_of",
+    "best_places",
+    "counted",
+    "exact",
+    "geometric_mean_of",
+    "mean_of",
+    "median_of",
+    "share_of",
+    "size_of",
+    "slope_of",
+    "spread_of",
+    "unknown",
+]
 
 TIMED = "timed"
 """First word of the method of a number that belongs to the machine; a check compares its verdict, not its value."""
 
 _CONFIDENCE = 0.95
 _NORMAL = 1.959964
+_DRAWS = 2000
+"""Samples of the bootstrap."""
 
 
 def exact(name: str, value: float, *, unit: str = "", method: str = "") -> Measurement:
@@ -91,6 +107,69 @@ def slope_of(name: str, x: Sequence[float], curves: Any, *, method: str = "") ->
         return unknown(name, "a power law needs finite numbers above 0", method=method, n=len(y))
     slopes = [float(np.polyfit(np.log(x), np.log(one), 1)[0]) for one in y]
     return mean_of(name, slopes, method=method)
+
+
+def geometric_mean_of(name: str, values: Any, *, unit: str = "", method: str = "") -> Measurement:
+    """Mean on a logarithmic axis with Student's interval there, of numbers above 0 such as rates."""
+    seen = _finite(values)
+    if seen is None or np.any(seen <= 0):
+        return unknown(name, "a geometric mean needs finite numbers above 0", unit=unit, method=method)
+    logs = mean_of(name, np.log(seen))
+    value, low, high = (None if one is None else math.exp(one) for one in (logs.value, logs.low, logs.high))
+    return Measurement(name, value, unit=unit, low=low, high=high, n=len(seen), method=method or "geometric mean")
+
+
+def size_of(name: str, values: Any, *, unit: str = "", method: str = "") -> Measurement:
+    """Size of a mean whatever its sign, with Student's interval folded at 0.
+
+    The mean of the sizes would not do: it is above 0 by noise alone.
+    """
+    signed = mean_of(name, values, unit=unit, method=method)
+    if signed.value is None or signed.low is None or signed.high is None:
+        return signed if signed.value is None else Measurement(name, abs(signed.value), unit=unit, method=method)
+    low = max(0.0, signed.low, -signed.high)
+    high = max(abs(signed.low), abs(signed.high))
+    return Measurement(name, abs(signed.value), unit=unit, low=low, high=high, n=signed.n, method=method)
+
+
+def spread_of(name: str, values: Any, *, method: str = "standard deviation over mean") -> Measurement:
+    """Standard deviation over the mean, with the interval of a normal sample's standard deviation (chi squared)."""
+    seen = _finite(values)
+    if seen is None or len(seen) < 2 or not seen.mean():
+        return unknown(name, "a spread needs at least two finite numbers", method=method)
+    from scipy.stats import chi2
+
+    freedom, value = len(seen) - 1, float(seen.std(ddof=1) / abs(seen.mean()))
+    low, high = (value * math.sqrt(freedom / float(chi2.ppf(p, freedom))) for p in (0.975, 0.025))
+    return Measurement(name, value, low=low, high=high, n=len(seen), method=method)
+
+
+def best_places(results: Any) -> npt.NDArray[np.int64]:
+    """Row with the highest mean over columns, first in the sample and then in each of its bootstraps over columns."""
+    table = np.asarray(results, dtype=float)
+    # How the columns are drawn belongs to the method, not to the experiment: it is the same for all.
+    picks = np.random.default_rng(0).integers(0, table.shape[1], (_DRAWS, table.shape[1]))
+    return np.array([table.mean(axis=1).argmax(), *table[:, picks].mean(axis=2).argmax(axis=0)])
+
+
+def best_of(
+    name: str, xs: Sequence[float] | npt.NDArray[np.float64], results: Any, *, unit: str = "", method: str = ""
+) -> Measurement:
+    """The x whose results [x, repetitions] have the highest mean, with the bootstrap's interval over repetitions."""
+    if not np.all(np.isfinite(results)):
+        return unknown(name, "some repetitions gave no finite number", unit=unit, method=method)
+    best = np.asarray(xs, dtype=float)[best_places(results)]
+    low, high = np.quantile(best[1:], [(1 - _CONFIDENCE) / 2, (1 + _CONFIDENCE) / 2], method="nearest")
+    value = float(best[0])
+    return Measurement(
+        name,
+        value,
+        unit=unit,
+        low=min(value, float(low)),
+        high=max(value, float(high)),
+        n=np.asarray(results).shape[1],
+        method=method or "highest mean over seeds, bootstrap",
+    )
 
 
 def _finite(values: Any) -> npt.NDArray[np.float64] | None:

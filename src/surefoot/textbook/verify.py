@@ -1,7 +1,7 @@
 """Verifying: run the experiments of some claims again and put the verdicts beside the record.
 
-A claim *matches* the record when its verdict is the same and every number lies within the stated spread of the
-recorded one.
+A claim *matches* the record when its verdict is the same, every number lies within the stated spread of the recorded
+one, and the record was decided by the rule as it is now.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import contextlib
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from multiprocessing import get_context
 
 from surefoot.records import Measurement, Provenance
@@ -36,6 +36,8 @@ NEAR = 0.01
 """Share of a number by which two may differ that have no spread: rounding differs between machines."""
 QUICKER = 6
 """Fewest experiments for which starting worker processes pays."""
+TOGETHER = (("mnist-cnn", "early-stop"),)
+"""Experiments that read the same trainings: one process runs them one after the other."""
 
 
 def verify(
@@ -59,8 +61,13 @@ def verify(
     outcomes: dict[str, Outcome] = {}
     failed: dict[str, str] = {}
     interrupted = False
+    recorded = {one.family: one for one in (record.outcomes if size == "full" else record.quick)}
+    families = families_of(claims)
+    if workers > 1:  # the longest first, so that no worker is left with it at the end
+        times = {one: recorded[one].seconds or 0.0 if one in recorded else 0.0 for one in families}
+        families = tuple(sorted(families, key=lambda one: -times[one]))
     try:
-        for family, outcome in run_families(families_of(claims), size, workers=workers, say=say):
+        for family, outcome in run_families(families, size, workers=workers, say=say):
             if isinstance(outcome, Outcome):
                 outcomes[family] = outcome
             else:
@@ -68,7 +75,6 @@ def verify(
     except KeyboardInterrupt:
         interrupted = True
     done = [claim for claim in claims if all(one in outcomes or one in failed for one in claim.families)]
-    recorded = {one.family: one for one in (record.outcomes if size == "full" else record.quick)}
     return Verification(
         size=size,
         claims=tuple(_check(claim, outcomes, record, recorded, size, failed) for claim in done),
@@ -92,20 +98,37 @@ def run_families(
         return
     # A fresh process: a forked one would inherit locks of torch's threads.
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        waiting: dict[Future[Outcome | str], str] = {pool.submit(_run, one, size): one for one in families}
+        units = _units(families)
+        waiting = {pool.submit(_run_unit, unit, size): unit for unit in units}
+        left = len(families)
         try:
             while waiting:
                 if say is not None:
-                    say(f"{len(families) - len(waiting)} of {len(families)} experiments done")
+                    say(f"{len(families) - left} of {len(families)} experiments done")
                 done, _ = wait(waiting, return_when=FIRST_COMPLETED)
                 for one in done:
-                    yield waiting.pop(one), one.result()
+                    unit = waiting.pop(one)
+                    left -= len(unit)
+                    yield from zip(unit, one.result(), strict=True)
         except BaseException:
             for process in list((getattr(pool, "_processes", None) or {}).values()):
                 with contextlib.suppress(OSError):
                     process.terminate()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+def _units(families: Sequence[str]) -> list[tuple[str, ...]]:
+    """The experiments in pieces for one process each."""
+    units: dict[tuple[str, ...], tuple[str, ...]] = {}
+    for family in families:
+        group = next((one for one in TOGETHER if family in one), (family,))
+        units.setdefault(group, tuple(one for one in group if one in families))
+    return list(units.values())
+
+
+def _run_unit(families: Sequence[str], size: Size) -> list[Outcome | str]:
+    return [_run(one, size) for one in families]
 
 
 def _run(family: str, size: Size) -> Outcome | str:
@@ -129,6 +152,9 @@ def _check(
         before = result_of(claim, recorded, size)
     apart = [f"{one} broke: {failed[one]}" for one in claim.families if one in failed]
     apart += ["the record has no such result"] if before is None else differences(before, result)
+    kept = record.result(claim.id)
+    if kept is not None and kept.rule != result.rule:
+        apart.append("the rule, its seeds or its experiments were changed after the record was made: measure it anew")
     return ClaimCheck(
         claim.id,
         result.verdict,

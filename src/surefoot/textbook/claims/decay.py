@@ -332,6 +332,7 @@ CLAIMS = (
         related=("decay-improves-generalization", "decay-improves-optimization"),
         explanation="With right labels the gain, if any, is about a point and varies as much over seeds: 24 pairs "
         "do not tell it from none.",
+        corrected="Three models from the same seed were counted as independent repetitions; a seed is one.",
     ),
     Claim(
         "decay-combines-with-other-techniques",

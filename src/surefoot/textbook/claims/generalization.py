@@ -209,7 +209,7 @@ CLAIMS = (
         ),
         families=("robust",),
         expected="depends",
-        conditions="Digits MLP at rates from 0.05 to 1.5, compared at the same training loss.",
+        conditions="Digits MLP at rates from 0.02 to 0.6, compared at the same training loss.",
         lesson="At equal training loss the rate hardly changes how a model bears disturbed inputs.",
         sources=("little direct literature; flat minima and robustness are linked loosely",),
         places=("001 Q15.10", "001 Q17.8", "001 Q24.6", "001 Q28.5", "001 Q37.10", "001 Q44.8"),

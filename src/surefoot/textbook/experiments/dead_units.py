@@ -14,8 +14,8 @@ from surefoot.records.claim import Outcome, Size
 from surefoot.records.panel import Curve, Panel
 from surefoot.tasks.catalogue import find_entry
 from surefoot.tasks.task import Task
-from surefoot.textbook.experiments.trials import Floats, few
-from surefoot.textbook.lab.training import follow, with_seeds
+from surefoot.textbook.experiments.trials import Floats, few, repeated
+from surefoot.textbook.lab.training import follow
 from surefoot.textbook.measuring import mean_of, share_of
 
 __all__ = ["SEEDS", "run"]
@@ -30,7 +30,7 @@ def run(size: Size, seeds: Sequence[int]) -> Outcome:
     """Train at every rate on all data at once, then look at the units and the gradient."""
     epochs = 150 if size == "full" else 40
     task = few(find_entry("digits").make(), 500)
-    recipes = [one for lr in LRS for one in with_seeds(Recipe(lr=lr, batch_size="full", epochs=epochs), seeds)]
+    recipes = [one for lr in LRS for one in repeated(Recipe(lr=lr, batch_size="full", epochs=epochs), seeds)]
     dead: Floats = np.zeros(len(recipes))
     slope: Floats = np.full(len(recipes), np.nan)
     loss: Floats = np.full(len(recipes), np.inf)

@@ -21,6 +21,7 @@ from surefoot.tasks.catalogue import find_entry
 from surefoot.textbook.experiments.trials import Floats, decade_steps, final_losses, table, trained_at
 from surefoot.textbook.lab.xor import SOLVED, train, uniform_nets
 from surefoot.textbook.measuring import exact, mean_of, share_of
+from surefoot.textbook.seeds import repetitions
 
 __all__ = ["area_under_curve"]
 
@@ -143,7 +144,7 @@ def _area(name: str, values: Floats, labels: Floats, seeds: Sequence[int]) -> Me
 
 def _flat_xor(members: int, epochs: int) -> list[Measurement]:
     """XOR from uniform weights: of the runs that are flat from update 100 to 1000, how many improve later."""
-    done = train(uniform_nets(range(members)), 0.1, epochs, keep=(100, 1000))
+    done = train(uniform_nets(repetitions(members)), 0.1, epochs, keep=(100, 1000))
     at = dict(zip(done.epochs, done.losses, strict=True))
     flat = at[1000] > 0.95 * at[100]
     later = at[epochs] < 0.5 * at[1000]

@@ -16,8 +16,12 @@ from surefoot.records.measurement import Measurement
 from surefoot.tasks.catalogue import find_entry
 from surefoot.textbook.experiments.trials import Floats, decade_steps, few, rate_panel, table, trained_at, window
 from surefoot.textbook.measuring import mean_of
+from surefoot.textbook.seeds import shared
 
-SEEDS = {"quick": 3, "full": 16}
+SEEDS = {"quick": 3, "full": 24}
+"""The window with 50 digits was wider by 0.17 ± 0.30 decades (standard deviation over seeds) in the earlier run: 8
+of 10 runs with 24 seeds tell that from 0. What rate 1 costs with 50 digits, 0.023 ± 0.021 against a line at 0.02,
+would take 380."""
 SIZES = (50, 200, 1400)
 WITHIN = 0.02
 
@@ -78,7 +82,7 @@ def _choices(results: Floats, lrs: Sequence[float], held: int) -> Floats:
 
     How many of `held` examples a network gets right is drawn from its accuracy on all validation examples.
     """
-    random = np.random.default_rng(0)
+    random = np.random.default_rng(shared())
     spreads = []
     for column in results.T:
         drawn = random.binomial(held, np.clip(column, 0, 1), (200, len(column))) + 1e-3 * random.random((200, len(lrs)))

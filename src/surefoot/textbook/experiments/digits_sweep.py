@@ -27,7 +27,8 @@ from surefoot.textbook.measuring import TIMED, exact, mean_of, median_of, slope_
 
 __all__ = ["SEEDS", "run"]
 
-SEEDS = {"quick": 2, "full": 5}
+SEEDS = {"quick": 2, "full": 6}
+"""Below 6 the range of the seeds holds the true median with less than 95%."""
 
 LRS = (1e-4, 1e-3, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 WHOLE = (0.001, 0.01, 0.1, 0.3, 1.0, 3.0, 10.0)

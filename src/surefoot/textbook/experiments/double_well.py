@@ -15,6 +15,7 @@ from surefoot.records.panel import Curve, Panel
 from surefoot.schedules import make
 from surefoot.textbook.descent import Rates, descend, generator
 from surefoot.textbook.measuring import exact, mean_of, median_of, share_of, slope_of
+from surefoot.textbook.seeds import shared
 
 __all__ = ["SEEDS", "SHALLOW", "run", "slope"]
 
@@ -114,7 +115,7 @@ def slope(x: Tensor) -> Tensor:
 
 
 def _noisy(noise: float, seed: int) -> tuple[torch.Generator, float]:
-    return generator(seed), noise
+    return generator(shared(seed)), noise
 
 
 def _walk(lr: Rates, start: Tensor, noise: float = NOISE, seed: int = 0, see: object = None) -> Tensor:
@@ -175,7 +176,7 @@ def _volume(count: int) -> list[Measurement]:
 
 def _basins(count: int) -> list[Measurement]:
     """Noise-free descent from the same random starts at two rates: does it end in the same well?"""
-    start = 3 * torch.rand(count, 1, generator=generator(1), dtype=torch.float64) - 1.5
+    start = 3 * torch.rand(count, 1, generator=generator(shared(1)), dtype=torch.float64) - 1.5
     slow, fast = (_walk(lr, start, 0.0) < BARRIER for lr in (0.01, 0.22))
     return [
         share_of(
@@ -188,7 +189,7 @@ def _basins(count: int) -> list[Measurement]:
 
 def _global(count: int) -> list[Measurement]:
     """Random starts: who ends in the deeper well, and how near its bottom; a bowl and a rugged bowl beside it."""
-    start = 3 * torch.rand(count, 1, generator=generator(2), dtype=torch.float64) - 1.5
+    start = 3 * torch.rand(count, 1, generator=generator(shared(2)), dtype=torch.float64) - 1.5
     tried: list[tuple[str, Rates]] = [
         ("constant 0.01", 0.01),
         ("constant 0.1", 0.1),
@@ -218,7 +219,7 @@ def _global(count: int) -> list[Measurement]:
         ("cosine from 0.2", make("cosine", 0.2, STEPS)),
         ("cycles up to 0.2", make("triangular:up=100:down=100:base_factor=0.01", 0.2, STEPS)),
     ):
-        random = generator(3)
+        random = generator(shared(3))
 
         def rugged(x: Tensor, random: torch.Generator = random) -> Tensor:
             return x + 2 * torch.sin(4 * x) + 2 * torch.randn(x.shape, generator=random, dtype=x.dtype)

@@ -15,6 +15,7 @@ from surefoot.records.panel import Curve, Panel
 from surefoot.schedules import make
 from surefoot.textbook.descent import Rates, descend, generator
 from surefoot.textbook.measuring import exact, mean_of, slope_of
+from surefoot.textbook.seeds import shared
 
 __all__ = ["SEEDS", "run"]
 
@@ -36,7 +37,8 @@ def run(size: Size, seeds: Sequence[int]) -> Outcome:
     best = int(np.argmin(errors.mean(axis=0)))
     constant = errors[:, best]
     decayed = _error(make("inverse-time:k=0.5", 0.3, STEPS), seeds)
-    adam = np.stack([_error(lr, seeds, "adam") for lr in (0.003, 0.01, 0.03, 0.1)], axis=1)
+    tried = np.stack([_error(lr, seeds, "adam") for lr in (0.003, 0.01, 0.03, 0.1)], axis=1)
+    adam = tried[:, int(np.argmin(tried.mean(axis=0)))]  # one rate for all seeds: a best one per seed flatters
     jump = {name: _jump(lr, seeds) for name, lr in {"small": 0.003, "large": 0.3}.items()}
     measured = (
         mean_of("drift: error at rate 0.001 over that at the best rate", errors[:, 0] / constant),
@@ -46,10 +48,8 @@ def run(size: Size, seeds: Sequence[int]) -> Outcome:
         mean_of(
             "drift: error with a rate decayed by inverse time over that at the best constant rate", decayed / constant
         ),
-        mean_of(
-            "drift: error of Adam at its best rate over that of the best constant rate", adam.min(axis=1) / constant
-        ),
-        mean_of("drift: error of Adam at its best rate over that of a decayed rate", adam.min(axis=1) / decayed),
+        mean_of("drift: error of Adam at its best rate over that of the best constant rate", adam / constant),
+        mean_of("drift: error of Adam at its best rate over that of a decayed rate", adam / decayed),
         mean_of("drift: updates to recover from a jump, rate 0.003 over rate 0.3", jump["small"] / jump["large"]),
     )
     panel = Panel(
@@ -84,7 +84,7 @@ def _steady(lr: float, seeds: Sequence[int]) -> Floats:
 
 
 def _follow(minimum: Tensor, lr: Rates, optimizer: str, noise: float) -> Floats:
-    random = generator(0)
+    random = generator(shared(0))
     at = 0
     total = torch.zeros(len(minimum), PARTICLES, dtype=torch.float64)
 
@@ -108,7 +108,7 @@ def _follow(minimum: Tensor, lr: Rates, optimizer: str, noise: float) -> Floats:
 def _jump(lr: float, seeds: Sequence[int]) -> Floats:
     """Updates until a minimum that jumped by 10 is within 2."""
     arrived = torch.full((len(seeds),), float(STEPS), dtype=torch.float64)
-    random = generator(1)
+    random = generator(shared(1))
 
     def see(step: int, points: Tensor) -> None:
         near = (points[:, 0].abs() < 2) & (arrived == STEPS)

@@ -15,8 +15,9 @@ from surefoot.records.panel import Curve, Panel
 from surefoot.tasks.catalogue import find_entry
 from surefoot.tasks.models.mlp import mlp
 from surefoot.tasks.task import Task
+from surefoot.textbook.experiments.trials import repeated
 from surefoot.textbook.lab.inspection import sharpness
-from surefoot.textbook.lab.training import follow, with_seeds
+from surefoot.textbook.lab.training import follow
 from surefoot.textbook.measuring import mean_of, share_of
 
 __all__ = ["SEEDS", "run"]
@@ -38,7 +39,7 @@ def run(size: Size, seeds: Sequence[int]) -> Outcome:
     x, y = find_entry("digits").make().train.batch(torch.arange(EXAMPLES))
     wanted = nn.functional.one_hot(y, 10).float()
     task = Task(small, (x, wanted), (x, wanted), loss=nn.MSELoss(), name="digits, squared error")
-    recipes = [one for lr in LRS for one in with_seeds(Recipe(lr=lr, batch_size="full", epochs=steps), seeds)]
+    recipes = [one for lr in LRS for one in repeated(Recipe(lr=lr, batch_size="full", epochs=steps), seeds)]
     points = sorted({0, *np.unique(np.linspace(0, steps, 11 if size == "full" else 4).round().astype(int)).tolist()})
     seen = np.full((len(points), len(recipes)), np.nan)
 

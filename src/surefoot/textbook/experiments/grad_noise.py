@@ -63,7 +63,7 @@ def run(size: Size, seeds: Sequence[int]) -> Outcome:
             np.array(curves)[:, 0] / np.array(curves)[:, 3],
         ),
     ]
-    ratios = np.array([_along(few(task, 400), seed, AFTER if size == "full" else (0, 1, 5, 10)) for seed in seeds[:3]])
+    ratios = np.array([_along(few(task, 400), seed, AFTER if size == "full" else (0, 1, 5, 10)) for seed in seeds])
     measured += [
         mean_of("gradient noise: noise over signal after 5 epochs over that after 1", ratios[:, 2] / ratios[:, 1]),
         mean_of(
@@ -74,8 +74,8 @@ def run(size: Size, seeds: Sequence[int]) -> Outcome:
         mean_of("gradient noise: noise over signal at the end", ratios[:, 3]),
     ]
     if size == "full":
-        measured += _race(few(task, 500), seeds[:3])
-    measured += _swing(few(task, 500), seeds[:3], 300 if size == "full" else 100)
+        measured += _race(few(task, 500), seeds)
+    measured += _swing(few(task, 500), seeds, 300 if size == "full" else 100)
     return Outcome(
         "grad-noise",
         measurements=tuple(measured),

@@ -15,6 +15,7 @@ from surefoot.records.panel import Curve, Panel
 from surefoot.schedules import make
 from surefoot.textbook.descent import Rates, descend, generator
 from surefoot.textbook.measuring import exact, mean_of, median_of, slope_of
+from surefoot.textbook.seeds import shared
 
 __all__ = ["SEEDS", "floor", "run"]
 
@@ -79,7 +80,7 @@ def run(size: Size, seeds: Sequence[int]) -> Outcome:
 
 def _height(lr: Rates, count: int, steps: int, noise: float = 1.0, far: float = 10.0, seed: int = 0) -> Floats:
     """Mean height over the last tenth of the updates, per seed."""
-    random = generator(seed)
+    random = generator(shared(seed))
     total = torch.zeros(count * PARTICLES, 1, dtype=torch.float64)
     tail = max(1, steps // 10)
 
@@ -112,7 +113,7 @@ def _quiet(count: int, steps: int) -> list[Measurement]:
 
 def _fitted(count: int) -> list[Measurement]:
     """Examples that one point fits all at once: the noise vanishes where the loss does."""
-    random = generator(1)
+    random = generator(shared(1))
     start = torch.full((count * PARTICLES, 1), 10.0, dtype=torch.float64)
     end = descend(
         lambda x: x * 2 * torch.rand(x.shape, generator=random, dtype=x.dtype), start, 0.3, 1000
@@ -196,15 +197,18 @@ def _budget(count: int) -> list[Measurement]:
     """100 updates: the best constant rate for each level of noise."""
     grid = np.geomspace(0.01, 1.9, 12)
     noises = [0.3, 1.0, 3.0, 10.0]
-    best, gains = [], []
+    best, gains, by_seed = [], [], []
     for noise in noises:
         ends = np.stack([_height(float(lr), count, 100, noise=noise) for lr in grid], axis=1)
         place = int(np.argmin(ends.mean(axis=0)))
         best.append(float(grid[place]))
+        by_seed.append(grid[ends.argmin(axis=1)])
         if noise in (1.0, 3.0):
             gains.append(np.minimum(ends[:, 0], ends[:, -1]) / ends[:, place])
     return [
-        slope_of("noisy bowl, 100 updates: exponent of the best rate against the noise", noises, [best]),
+        slope_of(
+            "noisy bowl, 100 updates: exponent of the best rate against the noise", noises, np.stack(by_seed, axis=1)
+        ),
         mean_of("noisy bowl, 100 updates, noise 1: height at the better end of the rates over the lowest", gains[0]),
         mean_of("noisy bowl, 100 updates, noise 3: height at the better end of the rates over the lowest", gains[1]),
         exact("noisy bowl, 100 updates, noise 1: best rate", best[1]),
@@ -217,7 +221,7 @@ def _curve(count: int) -> list[Measurement]:
     steps = 300
 
     def shape(lr: float, noise: float) -> tuple[Floats, Floats]:
-        random = generator(2)
+        random = generator(shared(2))
         heights: list[Floats] = []
         start = torch.full((count, 4), 5.0, dtype=torch.float64)
 

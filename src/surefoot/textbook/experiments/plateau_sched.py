@@ -36,8 +36,8 @@ def run(size: Size, seeds: Sequence[int]) -> Outcome:
     for start, lr in STARTS.items():
         for name, (schedule, options) in SCHEDULES.items():
             recipe = Recipe(lr=lr, schedule=schedule, schedule_options=options, batch_size=64, epochs=epochs)
-            runs[start, name] = [train(task, recipe.replace(seed=seed, data_seed=0)) for seed in seeds]
-    good = accuracies([train(task, Recipe(lr=GOOD, epochs=epochs, seed=seed, data_seed=0)) for seed in seeds])
+            runs[start, name] = [train(task, recipe.replace(seed=seed)) for seed in seeds]
+    good = accuracies([train(task, Recipe(lr=GOOD, epochs=epochs, seed=seed)) for seed in seeds])
     found: list[Measurement] = [mean_of("accuracy from a good start, fixed rate", good)]
     reached = {key: accuracies(group) for key, group in runs.items()}
     for (start, name), one in reached.items():

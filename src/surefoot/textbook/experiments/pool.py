@@ -30,7 +30,7 @@ def run(size: Size, seeds: Sequence[int]) -> Outcome:
         mean_of(f"accuracy change by pooling, {kind}", reached[kind] - reached["nothing"], method="same seeds")
         for kind in KINDS[1:]
     ]
-    facts = layer_facts(0)
+    facts = layer_facts(seeds[0])
     found.append(counted("share of values left by pooling 2 x 2", facts["pooling_values_left"]))
     found.append(
         counted("share of maps whose largest value is kept by maximum pooling", facts["pooling_keeps_largest"])

@@ -6,7 +6,7 @@ Overfitting is how far the validation loss ends above its own lowest value; the 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from torch import nn
@@ -19,9 +19,9 @@ from surefoot.records.panel import Curve, Panel
 from surefoot.tasks.augmenting import changed
 from surefoot.tasks.catalogue import find_entry
 from surefoot.tasks.task import Task
-from surefoot.textbook.experiments.trials import Floats, few, final_losses, table, trained
-from surefoot.textbook.lab.training import Epoch, follow, measure, with_seeds
-from surefoot.textbook.measuring import exact, mean_of
+from surefoot.textbook.experiments.trials import Floats, few, final_losses, follow_each, table, trained
+from surefoot.textbook.lab.training import Epoch, measure
+from surefoot.textbook.measuring import exact, mean_of, size_of
 
 SEEDS = {"quick": 2, "full": 24}
 EXAMPLES = 150
@@ -35,7 +35,7 @@ def run(size: Size, seeds: Sequence[int]) -> Outcome:
     epochs = 60 if full else 12
     found, panel = _holding_back(epochs, seeds)
     found += _dropout(40 if full else 4, seeds[: 6 if full else 2])
-    found += _with_rate(20 if full else 3, seeds[: 4 if full else 2])
+    found += _with_rate(20 if full else 3, seeds[: 6 if full else 2])
     return Outcome(
         "reg",
         measurements=tuple(found),
@@ -107,19 +107,21 @@ def _dropout(epochs: int, seeds: Sequence[int]) -> list[Measurement]:
     gaps, accuracy, losses = {}, {}, {}
     for kind in ("none", "units", "maps"):
         task = few(images, EXAMPLES, model=lambda kind=kind: _cnn(kind, 0.5))
+        on_train = Task(task.model, task.train, task.train, loss=task.loss, metrics=task.metrics)
         ends: dict[int, tuple[Epoch, Epoch]] = {}
 
         def observe(
+            place: int,
             _s: int,
             _v: Validation,
-            models: Mapping[int, nn.Module],
+            model: nn.Module,
             task: Task = task,
+            on_train: Task = on_train,
             ends: dict = ends,  # type: ignore[type-arg]
         ) -> None:
-            on_train = Task(task.model, task.train, task.train, loss=task.loss, metrics=task.metrics)
-            ends.update({m: (measure(on_train, one), measure(task, one)) for m, one in models.items()})
+            ends[place] = measure(on_train, model), measure(task, model)
 
-        follow(task, with_seeds(recipe, seeds), [], observe)
+        follow_each(task, recipe, seeds, [], observe)
         losses[kind] = np.array([ends[m][1].loss for m in range(len(seeds))])
         gaps[kind] = losses[kind] - np.array([ends[m][0].loss for m in range(len(seeds))])
         accuracy[kind] = np.array([ends[m][1].accuracy for m in range(len(seeds))])
@@ -151,15 +153,21 @@ def _with_rate(epochs: int, seeds: Sequence[int]) -> list[Measurement]:
         losses = np.minimum(table(trained(task, recipes, seeds), final_losses), 2.5)
         grid = losses.reshape(len(lrs), len(DECAYS), -1)
         words = {"sgd": "SGD", "adamw": "AdamW"}[rule]
-        shares = [_interaction(grid[..., seed]) for seed in range(grid.shape[-1])]
-        found.append(mean_of(f"share of variance by rate and weight decay together, {words}", shares))
+        shares = _interaction(grid)
+        found.append(
+            mean_of(
+                f"share of variance by rate and weight decay together, {words}",
+                shares,
+                method="covariance of one seed with the others', which noise of a seed does not enter",
+            )
+        )
         best = grid.mean(axis=-1).argmin(axis=0)
         found.append(exact(f"best rate without weight decay, {words}", lrs[int(best[0])]))
         found.append(exact(f"best rate at the largest weight decay, {words}", lrs[int(best[-1])]))
         sensitivity = grid.max(axis=0) - grid.min(axis=0)
-        change = np.abs(sensitivity[-1] - sensitivity[0])
+        change = sensitivity[-1] - sensitivity[0]
         found.append(
-            mean_of(
+            size_of(
                 f"change of the sensitivity to the rate by weight decay, {words}",
                 change,
                 method="highest minus lowest loss over the rates, at the largest weight decay against none",
@@ -168,7 +176,15 @@ def _with_rate(epochs: int, seeds: Sequence[int]) -> list[Measurement]:
     return found
 
 
-def _interaction(grid: Floats) -> float:
-    """Share of the variance that neither axis explains by itself."""
-    both = grid - grid.mean(axis=0, keepdims=True) - grid.mean(axis=1, keepdims=True) + grid.mean()
-    return float(both.var() / grid.var())
+def _interaction(grid: Floats) -> list[float]:
+    """Share of the variance that neither axis explains by itself, once per seed.
+
+    Within one seed noise counts as interaction; in the product of one seed with the mean of the others it does not.
+    """
+    whole = grid - grid.mean(axis=(0, 1), keepdims=True)
+    both = whole - whole.mean(axis=0, keepdims=True) - whole.mean(axis=1, keepdims=True)
+    shares = []
+    for seed in range(grid.shape[-1]):
+        others = [np.delete(one, seed, axis=-1).mean(axis=-1) for one in (both, whole)]
+        shares.append(float((both[..., seed] * others[0]).mean() / (whole[..., seed] * others[1]).mean()))
+    return shares

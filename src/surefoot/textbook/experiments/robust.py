@@ -5,7 +5,7 @@ Every run is stopped where its training loss first is below one level, so that a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -16,11 +16,14 @@ from surefoot.records import Measurement, Recipe
 from surefoot.records.claim import Outcome, Size
 from surefoot.tasks.catalogue import find_entry
 from surefoot.tasks.task import Task
-from surefoot.textbook.experiments.trials import Floats, rate_panel
-from surefoot.textbook.lab.training import follow, measure, with_seeds
+from surefoot.textbook.experiments.trials import Floats, follow_each, rate_panel
+from surefoot.textbook.lab.training import measure
 from surefoot.textbook.measuring import mean_of
+from surefoot.textbook.seeds import shared
 
-SEEDS = {"quick": 2, "full": 8}
+SEEDS = {"quick": 2, "full": 12}
+"""The slope under half contrast was -0.005 ± 0.006 per decade (standard deviation over seeds) in the earlier run;
+to tell that from -0.01 in 8 of 10 runs takes (2.8 × 0.006 / 0.005)² = 11 seeds."""
 LRS = (0.02, 0.06, 0.2, 0.6)
 LEVEL = 0.1
 
@@ -58,7 +61,7 @@ def run(size: Size, seeds: Sequence[int]) -> Outcome:
 
 
 def _disturbed(x: Tensor) -> dict[str, Tensor]:
-    random = torch.Generator().manual_seed(0)
+    random = torch.Generator().manual_seed(shared())
     images = x.reshape(-1, 8, 8)
     return {
         "noise": x + 0.5 * x.std() * torch.randn(x.shape, generator=random),
@@ -75,12 +78,11 @@ def _at_level(task: Task, lr: float, seeds: Sequence[int], level: float, looks: 
     recipe = Recipe(lr=lr, batch_size=64, epochs=horizon / (task.train.size / 64))
     kept: dict[int, tuple[nn.Module, float]] = {}
 
-    def observe(_step: int, _seen: Validation, models: Mapping[int, nn.Module]) -> None:
-        for member, model in models.items():
-            if member not in kept or kept[member][1] > level:
-                copied = task.make_model(0)
-                copied.load_state_dict(model.state_dict())
-                kept[member] = (copied.eval(), measure(on_train, model).loss)
+    def observe(member: int, _step: int, _seen: Validation, model: nn.Module) -> None:
+        if member not in kept or kept[member][1] > level:
+            copied = task.make_model(0)
+            copied.load_state_dict(model.state_dict())
+            kept[member] = (copied.eval(), measure(on_train, model).loss)
 
-    follow(task, with_seeds(recipe, seeds), range(every, horizon + 1, every), observe)
+    follow_each(task, recipe, seeds, range(every, horizon + 1, every), observe)
     return [kept[member][0] for member in range(len(seeds))], np.array([kept[m][1] for m in range(len(seeds))])

@@ -14,6 +14,7 @@ from surefoot.records.claim import Outcome, Size
 from surefoot.records.panel import Curve, Panel
 from surefoot.textbook.descent import descend, generator
 from surefoot.textbook.measuring import exact, mean_of, share_of, slope_of
+from surefoot.textbook.seeds import shared
 
 __all__ = ["SEEDS", "run"]
 
@@ -103,7 +104,7 @@ def _leaves(
     lr: float, seeds: Sequence[int], longest: int, *, offset: float | None = None, noise: float = 0.0
 ) -> Floats:
     left = np.full(len(seeds), np.inf)
-    random = generator(0)
+    random = generator(shared())
 
     def see(step: int, points: Tensor) -> None:
         out = (points[:, 1].abs() > OUT).numpy() & np.isinf(left)

@@ -18,10 +18,11 @@ from surefoot.tasks.task import Task
 from surefoot.textbook.experiments.digits_noise import noisy_digits
 from surefoot.textbook.experiments.trials import Floats, few, trained, with_model
 from surefoot.textbook.measuring import exact, mean_of
+from surefoot.textbook.seeds import repetitions
 
 __all__ = ["SEEDS", "run"]
 
-SEEDS = {"quick": 2, "full": 4}
+SEEDS = {"quick": 2, "full": 6}
 
 SCHEDULES = {
     "constant": "constant",
@@ -60,7 +61,7 @@ def run(size: Size, seeds: Sequence[int]) -> Outcome:
     measured += _order(seeds, epochs)
     measured += _jumps(seeds, epochs, list(KINDS) if full else ["SGD"])
     if full:
-        measured += _settings(range(8))
+        measured += _settings(repetitions(8))
     return Outcome(
         "schedule-race",
         measurements=tuple(measured),
@@ -281,8 +282,8 @@ def _settings(seeds: Sequence[int]) -> list[Measurement]:
         measured.append(
             mean_of(
                 f"schedules: accuracy gained by cosine over three models, {data}",
-                np.concatenate(gains),
-                method=f"models: {', '.join(models)}",
+                np.mean(gains, axis=0),
+                method=f"mean over models, by seed: {', '.join(models)}",
             )
         )
     return measured

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
+import numpy.typing as npt
 from torch import Tensor, nn
 
 from surefoot.records import Recipe
@@ -28,11 +29,11 @@ from surefoot.textbook.experiments.trials import (
     trained_at,
     with_model,
 )
-from surefoot.textbook.measuring import exact, mean_of
+from surefoot.textbook.measuring import best_places, exact, mean_of
 
 __all__ = ["RowReader"]
 
-SEEDS = {"quick": 2, "full": 4}
+SEEDS = {"quick": 2, "full": 5}
 DATA = {"digits": (64, 10, 64), "wine": (13, 3, 16), "breast-cancer": (30, 2, 32), "spirals": (2, 3, 32)}
 """Data -> inputs, classes, batch size."""
 MODELS = ("linear", "narrow", "wide", "deep")
@@ -73,17 +74,28 @@ def run(size: Size, seeds: Sequence[int]) -> Outcome:
     # The axis of Adam begins a decade lower: two steps of the half-decade grid.
     best = {name: int(np.argmin(one)) - (2 if name.endswith("adam") else 0) for name, one in cells.items()}
     places = np.array(list(best.values()))
-    penalties = [
-        float(cells[here][min(max(place + (2 if here.endswith("adam") else 0), 0), len(lrs) - 1)] - cells[here].min())
-        for here in cells
-        for there, place in best.items()
-        if there != here
-    ]
+    penalties = {
+        here: [
+            float(one[min(max(place + (2 if here.endswith("adam") else 0), 0), len(lrs) - 1)] - one.min())
+            for there, place in best.items()
+            if there != here
+        ]
+        for here, one in cells.items()
+    }
     found: list[Measurement] = [
         exact("decades between the best rates of all cells", 0.5 * float(places.max() - places.min()), unit="decades"),
         exact("cells of data, model and optimizer", len(cells)),
-        exact("median loss of a foreign best rate", float(np.median(penalties)), method="share of the first loss"),
-        mean_of("mean loss of a foreign best rate", penalties, method="share of the first loss; all pairs of cells"),
+        exact(
+            "median loss of a foreign best rate",
+            float(np.median(list(penalties.values()))),
+            method="share of the first loss",
+        ),
+        mean_of(
+            "mean loss of a foreign best rate",
+            # Pairs that share a cell tell the same: a cell is one repetition.
+            [float(np.mean(one)) for one in penalties.values()],
+            method="share of the first loss; mean over all foreign rates, by cell",
+        ),
     ]
     found += _factors(best)
     measured, curves = _architectures(seeds, full)
@@ -127,21 +139,34 @@ def _architectures(seeds: Sequence[int], full: bool) -> tuple[list[Measurement],
     results: dict[str, Floats] = {}
     for optimizer, scale in (("sgd", 1.0), ("adam", 0.1)):
         recipe = Recipe(optimizer=optimizer, batch_size=64, epochs=6 if full else 1)
-        best: dict[str, int] = {}
+        best: dict[str, npt.NDArray[np.int64]] = {}
         for name in nets if full else ("fully connected", "recurrent"):
             seen = seeds if full else seeds[:2]
             runs = trained_at(nets[name], recipe, [scale * lr for lr in ARCHITECTURE_LRS], seen)
             accuracy = table(runs, accuracies)
-            best[name] = int(np.argmin(np.minimum(table(runs, final_losses), 10.0).mean(axis=1)))
+            # The place of the best rate in the sample and in its bootstraps over seeds.
+            best[name] = best_places(-np.minimum(table(runs, final_losses), 10.0))
             if optimizer == "sgd":
                 results[name] = accuracy
-            lr = scale * ARCHITECTURE_LRS[best[name]]
+            lr = scale * ARCHITECTURE_LRS[best[name][0]]
             found.append(exact(f"best rate, {name} net, {optimizer}", lr, method="lowest mean validation loss"))
-        span = 0.5 * (max(best.values()) - min(best.values()))
-        found.append(exact(f"decades between the best rates of architectures, {optimizer}", span, unit="decades"))
+        places = np.stack(list(best.values()))
+        spans = 0.5 * (places.max(axis=0) - places.min(axis=0))
+        low, high = np.quantile(spans[1:], (0.025, 0.975), method="nearest")
+        found.append(
+            Measurement(
+                f"decades between the best rates of architectures, {optimizer}",
+                float(spans[0]),
+                unit="decades",
+                low=min(float(spans[0]), float(low)),
+                high=max(float(spans[0]), float(high)),
+                n=len(seen),
+                method="lowest mean validation loss, bootstrap over seeds",
+            )
+        )
         if optimizer == "sgd":
-            other = best["convolutional" if full else "fully connected"]
-            lost = results["recurrent"][best["recurrent"]] - results["recurrent"][other]
+            other = best["convolutional" if full else "fully connected"][0]
+            lost = results["recurrent"][best["recurrent"][0]] - results["recurrent"][other]
             words = "accuracy the recurrent net loses at the convolutional net's best rate"
             found.append(mean_of(words, lost, method="SGD, same seeds"))
     return found, results

@@ -7,18 +7,20 @@ stretch of rates whose result is nearly as good as the best one's; its width is 
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import nn
 
+from surefoot.engines.engine import Validation
 from surefoot.engines.train import train_members
 from surefoot.records import Recipe, Run, float_series
 from surefoot.records.panel import Curve, Panel
 from surefoot.tasks.task import Task
-from surefoot.textbook.lab.training import with_seeds
+from surefoot.textbook.lab.training import follow
 
 __all__ = [
     "Floats",
@@ -28,7 +30,9 @@ __all__ = [
     "decade_steps",
     "few",
     "final_losses",
+    "follow_each",
     "rate_panel",
+    "repeated",
     "table",
     "trained",
     "trained_at",
@@ -40,9 +44,40 @@ Floats = npt.NDArray[np.float64]
 Key = TypeVar("Key", bound=Hashable)
 
 
+def repeated(recipe: Recipe, seeds: Sequence[int]) -> list[Recipe]:
+    """The recipe once per seed: first weights and order of the batches are drawn anew, so repetitions are independent.
+
+    Where every update sees all examples there is no order, and one for all lets members train side by side.
+    """
+    whole = recipe.batch_size == "full"
+    return [recipe.replace(seed=seed, data_seed=seeds[0] if whole else seed) for seed in seeds]
+
+
+def follow_each(
+    task: Task,
+    recipe: Recipe,
+    seeds: Sequence[int],
+    points: Sequence[int],
+    observe: Callable[[int, int, Validation, nn.Module], object],
+) -> list[Run]:
+    """Train once per seed and show the model after each number of updates in `points` and at the end.
+
+    `observe` is told the place of the seed, the updates done, the validation and the model.
+    """
+    runs = []
+    for place, one in enumerate(repeated(recipe, seeds)):
+
+        def see(step: int, seen: Validation, models: Mapping[int, nn.Module], place: int = place) -> None:
+            if 0 in models:
+                observe(place, step, seen, models[0])
+
+        runs += follow(task, [one], points, see)
+    return runs
+
+
 def trained(task: Task, recipes: Mapping[Key, Recipe], seeds: Sequence[int], **how: Any) -> dict[Key, list[Run]]:
-    """Train every recipe from every seed, all side by side: runs by seed for each key. `how` as for `train_members`."""
-    members = [one for recipe in recipes.values() for one in with_seeds(recipe, seeds)]
+    """Train every recipe from every seed: runs by seed for each key. `how` as for `train_members`."""
+    members = [one for recipe in recipes.values() for one in repeated(recipe, seeds)]
     runs = train_members(task, members, **how)
     count = len(seeds)
     return {key: runs[place * count : (place + 1) * count] for place, key in enumerate(recipes)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -20,7 +21,8 @@ from surefoot.textbook.lab.xor import (
     train,
     uniform_nets,
 )
-from surefoot.textbook.measuring import exact, mean_of, median_of, share_of, slope_of
+from surefoot.textbook.measuring import best_of, exact, mean_of, median_of, share_of, slope_of
+from surefoot.textbook.seeds import shared
 
 __all__ = ["LRS", "SEEDS", "run"]
 
@@ -86,9 +88,9 @@ def _by_rate(losses: Floats, rises: npt.NDArray[np.int64], n: int) -> list[Measu
             median_of(f"XOR: median loss after {EPOCHS} updates at rate {lr:g}", losses[place]),
         ]
     low, middle, high = (losses[LRS.index(one)] for one in (0.01, 0.1, 10.0))
-    random = np.random.default_rng(0)
+    random = np.random.default_rng(shared())
     measured += [
-        exact("XOR: rate that solves most seeds", LRS[int(np.argmax(solved.sum(axis=1)))]),
+        best_of("XOR: rate that solves most seeds", LRS, solved.astype(float)),
         mean_of(
             "XOR: share solved at rate 3 minus share solved at rate 0.1",
             solved[LRS.index(3.0)].astype(float) - solved[LRS.index(0.1)],
@@ -173,7 +175,8 @@ def _edges(nets: Nets) -> list[Measurement]:
     best = []
     for factor in factors:
         losses = train(some.repeat(len(grid)), np.repeat(grid, some.members), 300, factor=factor).losses[-1]
-        best.append(float(grid[np.argmin(losses.reshape(len(grid), -1).mean(axis=1))]))
+        by_rate = losses.reshape(len(grid), -1)
+        best.append(best_of("XOR: best rate with the loss multiplied by 0.1", grid, -by_rate))
     return [
         exact("XOR: largest change of a weight in 50 updates at rate 0", moved),
         share_of(
@@ -181,8 +184,12 @@ def _edges(nets: Nets) -> list[Measurement]:
             int((back.losses[-1] > back.losses[0]).sum()),
             some.members,
         ),
-        slope_of("XOR: exponent of the best rate against a factor on the loss", factors, [best]),
-        exact("XOR: best rate with the loss multiplied by 0.1", best[0]),
+        slope_of(
+            "XOR: exponent of the best rate against a factor on the loss",
+            factors,
+            [[math.nan if one.value is None else one.value for one in best]],
+        ),
+        best[0],
     ]
 
 
