@@ -19,6 +19,7 @@ _STEPS = (
     *("step", "global_step", "trainer/global_step", "train/global_step", "_step", "iteration", "iter", "global_iter"),
     *("iterations", "n_iter", "step_num", "num_steps", "steps", "update", "updates", "num_updates", "batches"),
     *("total_steps", "train/step", "optimizer_step", "itr", "it", "i", "t", "batch", "batch_idx", "batch_index"),
+    *("current_steps", "current_step", "cur_step", "completed_steps", "global_steps", "training_step", "train_step"),
 )
 _EPOCHS = ("epoch", "epochs", "epoch_num", "train/epoch", "global_epoch")
 
@@ -101,7 +102,7 @@ class Columns:
                     whole = bool(np.all(values[np.isfinite(values)] % 1 == 0)) if len(values) else False
                     if whole and (len(values) < 3 or len(np.unique(values)) > len(values) // 4):
                         return found, unit
-                    if whole and self._epoch_name() not in (None, found):
+                    if whole and len(np.unique(values)) > 1 and self._epoch_name() not in (None, found):
                         return found, unit
         return None, "row"
 

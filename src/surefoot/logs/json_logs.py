@@ -8,19 +8,25 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from surefoot.logs.channels import RawLog
 from surefoot.logs.columns import Columns, number_or_none
 from surefoot.logs.limits import clean
+from surefoot.logs.roles import words
 from surefoot.logs.sources import Source
 
-__all__ = ["flat", "json_layout", "read_json_document", "read_json_lines", "rows_into"]
+__all__ = ["boosted", "flat", "json_layout", "read_json_document", "read_json_lines", "rows_into"]
 
 _DEEPEST = 3
+_FAR = 40
+"""A text whose first so many characters are JSON is JSON."""
+_PLAINLY_JSON = re.compile(r'\{\s*["}]|\[\s*["{\]]|[{[]\s*$')
 _DECODER = json.JSONDecoder(strict=False)
 _DETECTRON = {"iteration", "total_loss"}
+_GAINS = {"auc", "aucpr", "ndcg", "map", "acc", "accuracy", "precision", "recall", "f1", "pre", "r2"}
+"""Metrics that rise when things get better."""
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{},]|[^\[\]{},"]+|"', re.DOTALL)
 
 
@@ -31,7 +37,9 @@ def json_layout(head: str, whole: bool) -> str | None:
         return None
     try:
         value, end = json.JSONDecoder(strict=False).raw_decode(text)
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError) as error:
+        if getattr(error, "pos", _FAR) < min(_FAR, len(text.rstrip()) - 1) and not _PLAINLY_JSON.match(text):
+            return None  # [12:30:00] INFO …, [rank0] …: brackets of a printed line
         first = text.splitlines()[0].strip()
         if not first.endswith(("{", "[", ",", '"', "]", "}")) and whole and not re.match(r'[{\[]\s*["{\[\d\-NI]', text):
             return None
@@ -173,7 +181,7 @@ def _history(raw: RawLog, lists: dict[str, list[Any]], mapping: Mapping[str, str
                 row.append((name, value))
         columns.add_row(row)
     if any("/" in name for name in lists) and not any(name in ("loss", "val_loss") for name in lists):
-        _boosted(raw, lists)
+        boosted(raw, list(lists))
         columns.into(raw, mapping)
         raw.unit = "round"
         raw.notes.pop("steps-from-rows", None)
@@ -190,14 +198,17 @@ def _history(raw: RawLog, lists: dict[str, list[Any]], mapping: Mapping[str, str
     return [columns.into(raw, mapping)]
 
 
-def _boosted(raw: RawLog, lists: Mapping[str, list[Any]]) -> None:
-    """Of a booster's evaluation sets the one called train is the training set; the first metric is the loss."""
+def boosted(raw: RawLog, names: Sequence[str]) -> None:
+    """Of a booster's evaluation sets the one called train is the training set; the first metric that falls, the loss.
+
+    Names are SET/METRIC.
+    """
     raw.format, raw.loss_kind = "boosting", "epoch"
-    sets = list(dict.fromkeys(name.split("/")[0] for name in lists))
+    sets = list(dict.fromkeys(name.split("/")[0] for name in names))
     train = next((one for one in sets if "train" in one.lower()), sets[0] if len(sets) > 1 else None)
     held = next((one for one in sets if one != train), None)
     for role, name in (("loss", train), ("val_loss", held)):
-        first = next((key for key in lists if name is not None and key.startswith(f"{name}/")), None)
+        first = next((one for one in names if one.split("/")[0] == name and not _GAINS & set(words(one)[-2:])), None)
         if first is not None:
             raw.roles[role] = first
     if train is not None and "train" not in train.lower():

@@ -8,6 +8,7 @@ from surefoot.logs import databases, wandb_offline
 from surefoot.logs.delimited import looks_delimited
 from surefoot.logs.json_logs import json_layout
 from surefoot.logs.mlflow_files import is_metric_file
+from surefoot.logs.printed_rounds import tells_rounds
 from surefoot.logs.sources import Source
 from surefoot.logs.stdout_text import looks_printed
 from surefoot.logs.tensorboard import looks_like_events
@@ -69,7 +70,7 @@ def layout_of(source: Source) -> tuple[Layout, str] | None:
         return ("jsonl" if layout == "lines" else "json"), ""
     if is_metric_file(small):
         return "mlflow-metric", ""
-    delimiter = looks_delimited(small)
+    delimiter = None if tells_rounds(small) else looks_delimited(small)
     if delimiter is not None:
         return "table", delimiter
     return ("text", "") if looks_printed(small) else None

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from surefoot.errors import InputError
 from surefoot.logs.limits import clean
 
-__all__ = ["ROLES", "Roles", "assign_roles", "checked_mapping", "is_validation", "words"]
+__all__ = ["ROLES", "Roles", "assign_roles", "checked_mapping", "is_loss", "is_validation", "words"]
 
 ROLES = ("step", "loss", "lr", "grad_norm", "val_loss")
 """What `--map ROLE=NAME` may name."""
@@ -30,6 +30,8 @@ _NO_LOSS = {
 _NO_RATE = {"scale", "mult", "multiplier", "min", "max", "best", "decay", "suggested", "ratio", "momentum", "steps"}
 _NO_METRIC = {"runtime", "second", "seconds", "time", "samples", "examples", "epoch", "step", "steps", "speed"}
 _COARSE = {"epoch"}
+_SELDOM = 3
+"""A loss that stands in the log so many times less often than another of as plain a name is a summary of it."""
 
 
 @dataclasses.dataclass
@@ -93,7 +95,7 @@ def assign_roles(
     """
     roles = Roles()
     kinds = {name: words(name) for name in counts}
-    losses = {name: kind for name, kind in kinds.items() if _is_loss(kind)}
+    losses = {name: kind for name, kind in kinds.items() if is_loss(kind)}
     train = {n: k for n, k in losses.items() if not ((_VALIDATION | _TEST) & set(k)) and n not in validation}
     held = {n: k for n, k in losses.items() if _VALIDATION & set(k)}
     if not held:
@@ -131,13 +133,16 @@ def assign_roles(
     return roles
 
 
-def _is_loss(kind: list[str]) -> bool:
+def is_loss(kind: list[str]) -> bool:
+    """Whether the words of a name say loss, and not something about a loss."""
     return any(word in _LOSS or word.endswith("loss") for word in kind) and not (_NO_LOSS & set(kind))
 
 
 def _is_rate(kind: list[str]) -> bool:
     joined = "_".join(kind)
-    named = "lr" in kind or "learning_rate" in joined or "learningrate" in kind
+    named = (
+        any(re.fullmatch(r"lr\d{0,2}", word) for word in kind) or "learning_rate" in joined or "learningrate" in kind
+    )
     return named and not (_NO_RATE & set(kind))
 
 
@@ -151,10 +156,14 @@ def _best_loss(found: Mapping[str, list[str]], counts: Mapping[str, int]) -> tup
     if not named:
         return None, ()
 
-    def badness(name: str) -> tuple[int, bool, bool, bool, int]:
+    plain = min(_extra(kind) for kind in named.values())
+    most = max(counts[name] for name, kind in named.items() if _extra(kind) == plain)
+
+    def badness(name: str) -> tuple[int, bool, bool, bool, bool, int]:
         kind = set(named[name])
         return (
             _extra(named[name]),
+            counts[name] * _SELDOM < most,
             bool(_COARSE & kind) and counts[name] < 3 * max(counts[n] for n in named),
             "total" not in kind and not ({"step", *_TRAIN} & kind),
             not (_TRAIN & kind),

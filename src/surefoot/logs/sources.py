@@ -11,6 +11,7 @@ import importlib
 import io
 import lzma
 import os
+import re
 import stat
 import zlib
 from collections.abc import Iterator
@@ -32,6 +33,7 @@ __all__ = ["Source", "found_below", "open_source"]
 
 _HEAD = 1 << 16
 _CHUNK = 1 << 20
+_REWRITTEN = re.compile(r"\r\n|[\r\b]+")
 _PACKED = {b"\x1f\x8b": "gz", b"\xfd7zXZ\x00": "xz", b"BZh": "bz2", b"(\xb5/\xfd": "zst"}
 _DAMAGE = (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError)
 _SKIPPED = {"__pycache__", "node_modules", "site-packages"}
@@ -85,15 +87,15 @@ class Source:
 
         Args:
             reading: where quirks go.
-            returns: whether a lone carriage return ends a line too, as on a terminal.
+            returns: whether a lone carriage return, or backspaces, end a line too: what follows is written over it.
         """
         decoder = codecs.getincrementaldecoder(_encoding(self.head))(errors="replace")
         kept = ""
         cut = False
         for piece in self.chunks(reading):
             text = decoder.decode(piece)
-            if returns and "\r" in text:
-                text = text.replace("\r\n", "\n").replace("\r", "\n")
+            if returns and ("\r" in text or "\b" in text):
+                text = _REWRITTEN.sub("\n", text)
             first, *others = text.split("\n")
             kept += first
             for other in others:
