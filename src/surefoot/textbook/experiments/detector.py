@@ -25,7 +25,7 @@ from surefoot.textbook.seeds import repetitions
 
 __all__ = ["area_under_curve"]
 
-SEEDS = {"quick": 2, "full": 5}
+SEEDS = {"quick": 2, "full": 4}
 TASKS = {"digits": (64, 12.0), "wine": (16, 40.0), "breast-cancer": (32, 20.0), "spirals": (32, 40.0)}
 FAILS = 0.1
 LEAST = 8

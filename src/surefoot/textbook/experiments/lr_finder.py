@@ -14,7 +14,7 @@ from surefoot.tasks.catalogue import find_entry
 from surefoot.textbook.experiments.trials import decade_steps, final_losses, rate_panel, table, trained_at
 from surefoot.textbook.measuring import mean_of, share_of
 
-SEEDS = {"quick": 3, "full": 16}
+SEEDS = {"quick": 3, "full": 12}
 TASKS = {
     "digits, SGD": ("digits", "sgd", 64, 6.0),
     "digits, Adam": ("digits", "adam", 64, 6.0),
