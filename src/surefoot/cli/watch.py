@@ -170,7 +170,8 @@ def _say_new(
 def _size(path: Path) -> int:
     """Bytes of the file, or of the files of the folder; a number that changes when something is written."""
     if path.is_file():
-        return _bytes(path)
+        # a database that is being written grows in a file beside it
+        return _bytes(path) + _bytes(Path(f"{path}-wal"))
     total = 0
     for folder, below, names in os.walk(path, followlinks=False):
         if len(Path(folder).relative_to(path).parts) >= _DEEPEST:

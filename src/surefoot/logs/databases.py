@@ -1,4 +1,4 @@
-"""SQLite: MLflow's store and trackio's. Opened read-only and immutable, asked two fixed questions, within bounds.
+"""SQLite: MLflow's store and trackio's. Opened read-only, or as a copy; asked two fixed questions, within bounds.
 
 The file may lie: a view that never ends, a trigger, a huge string. So only SELECT and reading of columns are allowed,
 only plain tables are asked, lengths are limited, and a query that runs too long is ended.
@@ -19,6 +19,7 @@ from surefoot.logs.columns import Columns, number_or_none
 from surefoot.logs.json_logs import flat
 from surefoot.logs.limits import MOST_DOCUMENT, MOST_RUNS, clean
 from surefoot.logs.sources import Source
+from surefoot.logs.write_ahead import merged
 
 __all__ = ["MAGIC", "read_database"]
 
@@ -32,10 +33,18 @@ _DAMAGE = (sqlite3.Error, MemoryError, OverflowError, UnicodeDecodeError)
 def read_database(source: Source, mapping: Mapping[str, str]) -> list[RawLog]:
     """The runs of a database, one raw log each; none when it is not MLflow's or trackio's."""
     reading = Reading()
-    _note_unmerged(source, reading)
+    with merged(source, reading) as copy:
+        finished = _runs(source, copy, reading, mapping)
+    for raw in finished:
+        raw.notes = {**raw.notes, **reading.notes}
+        raw.stopped = raw.stopped or reading.stopped
+    return finished
+
+
+def _runs(source: Source, copy: Path | None, reading: Reading, mapping: Mapping[str, str]) -> list[RawLog]:
     runs: dict[str, RawLog] = {}
     try:
-        connection = _connected(source, reading)
+        connection = _connected(source, reading, copy)
     except _DAMAGE as error:
         reading.stop(f"the database cannot be opened ({clean(error)})")
         return [RawLog(path=source.shown, format="sqlite", stopped=reading.stopped)]
@@ -52,26 +61,14 @@ def read_database(source: Source, mapping: Mapping[str, str]) -> list[RawLog]:
         finished = [RawLog(path=source.shown, format="sqlite", stopped=f"the database is damaged ({clean(error)})")]
     finally:
         connection.close()
-    if not finished and reading.stopped:
-        finished = [RawLog(path=source.shown, format="sqlite")]
-    for raw in finished:
-        raw.notes = {**raw.notes, **reading.notes}
-        raw.stopped = raw.stopped or reading.stopped
-    return finished
+    return finished or ([RawLog(path=source.shown, format="sqlite")] if reading.stopped else [])
 
 
-def _note_unmerged(source: Source, reading: Reading) -> None:
-    try:
-        waiting = Path(f"{source.path}-wal").stat().st_size
-    except OSError:
-        return
-    if waiting:
-        reading.note("unmerged-wal", "a write-ahead log lies beside the database: its newest points are not read")
-
-
-def _connected(source: Source, reading: Reading) -> sqlite3.Connection:
+def _connected(source: Source, reading: Reading, copy: Path | None = None) -> sqlite3.Connection:
     told = _told_size(source.head)
-    if source.packed or source.size < told:
+    if copy is not None:
+        connection = sqlite3.connect(f"file:{quote(str(copy))}?mode=rw", uri=True, timeout=1.0)
+    elif source.packed or source.size < told:
         connection = sqlite3.connect(":memory:")
         data = _not_wal(source.whole(reading))
         if len(data) < told <= MOST_DOCUMENT:

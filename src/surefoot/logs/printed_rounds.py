@@ -1,7 +1,7 @@
-r"""Printed rounds: what boosters say after each tree, one sentence for all evaluation sets.
+"""Printed rounds: what boosters say after each tree, one sentence for all evaluation sets.
 
-XGBoost: `[3]\ttrain-logloss:0.4\teval-logloss:0.5`; LightGBM: `[3]\ttraining's l2: 0.4\tvalid_1's l2: 0.5`; CatBoost:
-`3:\tlearn: 0.4\ttest: 0.5\tbest: 0.5 (3)`.
+XGBoost: `[3] train-logloss:0.4 eval-logloss:0.5`; LightGBM: `[3] training's l2: 0.4 valid_1's l2: 0.5`; CatBoost:
+`3: learn: 0.4 test: 0.5 best: 0.5 (3)`.
 """
 
 from __future__ import annotations
