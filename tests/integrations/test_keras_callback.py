@@ -73,3 +73,40 @@ def test_a_cut_reaches_keras():
     assert action.deed == "cut"
     assert truth.rates[action.step] == pytest.approx(0.9 * 0.3)
     assert float(model.optimizer.learning_rate) < 0.9
+
+
+@pytest.mark.parametrize("scheduled", [False, True])
+def test_a_lost_training_goes_on_with_the_optimizers_state_put_back(scheduled):
+    """One NaN gets into Adam's averages: weights alone would be lost again with the next update."""
+    keras.utils.set_random_seed(0)
+    rng = np.random.default_rng(0)
+    weights = rng.normal(size=(4, 1))
+
+    def batches():
+        for batch in range(240):
+            x = rng.normal(size=(16, 4)).astype("float32")
+            y = (x @ weights + 0.1 * rng.normal(size=(16, 1))).astype("float32")
+            yield x, y * np.float32("nan" if batch == 110 else 1)
+
+    class Seen(keras.callbacks.Callback):
+        iterations = []
+
+        def on_train_batch_end(self, batch, logs=None):
+            self.iterations.append(int(self.model.optimizer.iterations.numpy()))
+
+    model = keras.Sequential([keras.layers.Input((4,)), keras.layers.Dense(1)])
+    rate = keras.optimizers.schedules.ExponentialDecay(0.02, 1000, 0.9) if scheduled else 0.02
+    model.compile(optimizer=keras.optimizers.Adam(rate), loss="mse")
+    callback, seen = SurefootCallback(quiet=True, act={"restore"}, overhead=1.0), Seen()
+    seen.iterations = []
+    model.fit(batches(), steps_per_epoch=120, epochs=2, verbose=0, callbacks=[callback, seen])
+    (action,) = callback.watch.actions
+    assert (action.deed, action.step) == ("restore", 111)
+    run = callback.watch.run()
+    assert np.flatnonzero(~np.isfinite(run.loss)).tolist() == [110]
+    assert run.loss[-20:].mean() < run.loss[:20].mean()
+    for variable in model.optimizer.variables:
+        assert torch.isfinite(variable.value.float()).all()
+    expected = 111 if scheduled else action.restored
+    assert seen.iterations[110] == expected
+    assert seen.iterations[111] == expected + 1

@@ -42,6 +42,8 @@ class SurefootCallback(_Callback):  # type: ignore[misc]
         if hasattr(self.learn, "lr_finder") or hasattr(self.learn, "gather_preds"):
             return
         self._shadow = Shadow([list(one) for one in self.opt.param_lists], self._rates())
+        # What is put back when the training diverged is put back into fastai's own optimizer.
+        self._shadow.state = self.opt.state
         self._factor = 1.0
         self.watched = watch(self.learn.model, self._shadow, **self.options)
 

@@ -2,7 +2,8 @@
 
 Keras has optimizers of its own, so updates are seen between the beginning and the end of a batch. The loss in Keras'
 logs is the mean since the epoch began; the loss of each batch is worked out from the tracker behind it. What is put
-back when a training diverged are the weights; the optimizer's own averages stay as they are.
+back when a training diverged are the weights and all that the optimizer keeps, except for its count of updates where a
+schedule of Keras' own computes the rate from it: the schedule goes on.
 """
 
 from __future__ import annotations
@@ -65,8 +66,12 @@ class SurefootCallback(_Callback):  # type: ignore[misc]
         loss = self._batch_loss(batch, logs)
         if loss is not None:
             self.watch.loss(loss)
+        self._show_state()
         before = float(self._shadow.param_groups[0]["lr"])
+        done = len(self.watch.actions)
         (after,) = self._shadow.end()
+        if any(action.done and action.restored is not None for action in self.watch.actions[done:]):
+            self._forget_losses()
         if after != before:
             self._set_rate(after)
         if self.watch.should_stop:
@@ -91,6 +96,26 @@ class SurefootCallback(_Callback):  # type: ignore[misc]
         # Under a schedule of Keras' own the rate cannot be set.
         with contextlib.suppress(TypeError):
             self.model.optimizer.learning_rate = lr
+
+    def _show_state(self) -> None:
+        """Let the shadow hold what Keras' optimizer keeps, so that copies of the training have it."""
+        assert self._shadow is not None
+        optimizer = self.model.optimizer
+        inner = getattr(optimizer, "inner_optimizer", optimizer)
+        apart = [getattr(inner, "_learning_rate", None)]
+        if not isinstance(apart[0], _keras.Variable):
+            apart.append(inner.iterations)
+        state = self._shadow.state[self._shadow.param_groups[0]["params"][0]]
+        for place, variable in enumerate(optimizer.variables):
+            if not any(variable is one for one in apart):
+                state.setdefault(str(place), variable.value)
+
+    def _forget_losses(self) -> None:
+        """A mean that a lost batch went into would stay lost to the end of the epoch."""
+        tracker = getattr(self.model, "_loss_tracker", None)
+        if tracker is not None:
+            tracker.reset_state()
+            self._seen = (0.0, 0.0)
 
     def _batch_loss(self, batch: int, logs: Any) -> float | None:
         """The loss of this batch alone."""
