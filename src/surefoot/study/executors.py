@@ -12,6 +12,8 @@ import dataclasses
 import os
 import platform
 import signal
+import sys
+import threading
 import time
 import warnings
 from collections.abc import Callable
@@ -199,6 +201,9 @@ def _work(pipe: pipes.Connection, source: TaskSource, job: Job, parent: int) -> 
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: no orphan goes on computing for nobody
     if os.getppid() != parent:
         return
+    if "tqdm" in sys.modules:
+        # The lock of its bars is shared with all forked processes, and one that is killed may never give it back.
+        sys.modules["tqdm"].tqdm.set_lock(threading.RLock())
     torch.set_num_threads(1)
     with contextlib.suppress(BrokenPipeError):
         pipe.send(("end", outcome_of(source, job, lambda steps, alive: pipe.send(("tick", (steps, alive))))))

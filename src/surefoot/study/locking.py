@@ -12,6 +12,7 @@ import datetime
 import errno
 import fcntl
 import os
+import weakref
 from pathlib import Path
 
 from surefoot.errors import OutputError
@@ -67,6 +68,18 @@ def check_file_system(path: Path) -> None:
         )
 
 
+_HELD: weakref.WeakSet[WriterLock] = weakref.WeakSet()
+
+
+def _leave_to_parent() -> None:
+    """In a forked process: close its copies of the locks, which would otherwise outlive the process that holds them."""
+    for lock in list(_HELD):
+        lock.leave()
+
+
+os.register_at_fork(after_in_child=_leave_to_parent)
+
+
 class WriterLock:
     """The right to write a study file; given up by `release` or with the process.
 
@@ -107,12 +120,19 @@ class WriterLock:
         since = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         with contextlib.suppress(OSError):  # a full disk must not keep anybody from locking
             os.write(self._handle, f"process {os.getpid()} since {since}".encode())
+        _HELD.add(self)
 
     def _holder(self) -> str:
         try:
             return os.pread(self._handle, 200, 0).decode(errors="replace").strip() or "it does not say which"
         except OSError:
             return "it does not say which"
+
+    def leave(self) -> None:
+        """Close the handle without giving up the lock, which is that of the process this one was forked from."""
+        if self._handle >= 0:
+            os.close(self._handle)
+            self._handle = -1
 
     def release(self) -> None:
         """Give up the lock; a second call does nothing."""

@@ -193,7 +193,7 @@ def _feature_sizes(module: nn.Module, graph: fx.Graph, arguments: tuple[Tensor, 
         index = torch.arange(size) % len(arguments[0])
         shapes: dict[fx.Node, tuple[int, ...]] = {}
         try:
-            _Shapes(module, graph, shapes).run(*(argument[index] for argument in arguments))
+            _Shapes(module, graph, shapes).note(*(argument[index] for argument in arguments))
         except Exception as error:  # noqa: BLE001
             raise Unsupported(f"it fails on a batch of {size} ({type(error).__name__}: {_first_line(error)})") from None
         finally:
@@ -219,6 +219,15 @@ class _Shapes(fx.Interpreter):
     def __init__(self, module: nn.Module, graph: fx.Graph, shapes: dict[fx.Node, tuple[int, ...]]) -> None:
         super().__init__(module, graph=graph)
         self._shapes = shapes
+
+    def note(self, *arguments: Tensor) -> None:
+        """Compute all nodes."""
+        # `run` draws a progress bar, whose lock all forked processes share: one that is killed while it holds the lock
+        # would leave every other waiting for ever.
+        self.args_iter = iter(arguments)
+        self.env = {}
+        for node in self.graph.nodes:
+            self.env[node] = self.run_node(node)
 
     def run_node(self, n: fx.Node) -> Any:
         """Compute one node."""
