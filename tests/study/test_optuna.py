@@ -8,10 +8,11 @@ import pytest
 from small_study import small_plan, small_task
 
 from surefoot.errors import InputError
+from surefoot.study.sampling import sample
 from surefoot.study.sources import TaskSource
 from surefoot.study.sweep import run_plan
 from surefoot.study.with_optuna import optuna as module
-from surefoot.study.with_optuna import sample, to_optuna, trials_of
+from surefoot.study.with_optuna import to_optuna, trials_of
 
 optuna = pytest.importorskip("optuna")
 AXES = {"lr": "1e-3..10", "optimizer": "sgd,adamw", "schedule": "constant", "batch_size": "16,32", "epochs": 2}
@@ -59,8 +60,8 @@ def test_a_study_becomes_trials_and_a_sampler_goes_on_from_them():
 
 
 def test_what_cannot_be_sampled_is_refused(monkeypatch):
-    with pytest.raises(InputError, match="cannot keep"):
-        sample(TaskSource(small_task()), AXES, draws=2, study="a.study")
+    with pytest.raises(InputError, match="`draws` is 0"):
+        sample(TaskSource(small_task()), AXES, draws=0)
     monkeypatch.setitem(__import__("sys").modules, "optuna", None)
     with pytest.raises(InputError, match=r"surefoot\[optuna\]"):
         module()

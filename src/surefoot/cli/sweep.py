@@ -92,7 +92,7 @@ def sweep(
     with StudyTable(console, spec) as table:
         source = TaskSource(spec, device=device, data=data, progress=table.download)
         if given["sampler"] is not None:
-            study = _sampled(source, spec, given)
+            study = _sampled(source, spec, given, table, command_line(ctx))
         else:
             plan, new = _plan(source, spec, given)
             if given["plan"] is not None and new:
@@ -140,8 +140,8 @@ def _check(given: dict[str, Any]) -> None:
         raise InputError("`--lr` is missing; give the peak rates, such as --lr 1e-4..1:13")
     if given["sampler"] is not None and given["draws"] is None:
         raise InputError("`--sampler` proposes the settings of --random N; give it")
-    if given["sampler"] is not None and (given["prune"] == "race" or plan is not None or given["on"] is not None):
-        raise InputError("`--sampler` trains whole members here; leave out --prune, --plan and --on")
+    if given["sampler"] is not None and (given["prune"] == "race" or plan is not None):
+        raise InputError("`--sampler` proposes settings as it goes and trains them whole; leave out --prune and --plan")
 
 
 def _plan(source: TaskSource, spec: str, given: dict[str, Any]) -> tuple[StudyPlan, bool]:
@@ -180,13 +180,14 @@ def _whole(written: Any) -> bool:
     return written is not None and str(written).split(",")[0].strip().isdigit()
 
 
-def _sampled(source: TaskSource, spec: str, given: dict[str, Any]) -> Study:
-    from surefoot.study.with_optuna import sample
+def _sampled(source: TaskSource, spec: str, given: dict[str, Any], table: StudyTable, command: str) -> Study:
+    from surefoot.study.sampling import sample
 
     return sample(
         source, _axes(source, spec, given), draws=given["draws"], seeds=given["seeds"] or 1, seed=given["seed"] or 0,
         clip=given["clip"], options=dict(given["more"]), study=given["study"], resume=given["resume"],
-        workers=given["workers"],
+        workers=given["workers"], on=given["on"], command=command, begin=table.begin, watch=table.watch,
+        tick=table.tick,
     )  # fmt: skip
 
 

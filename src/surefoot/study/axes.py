@@ -17,7 +17,7 @@ import numpy as np
 from surefoot.errors import InputError
 from surefoot.records import Recipe
 
-__all__ = ["NUMERIC", "SHAPE", "WHOLE", "Axis", "grid", "listed", "random", "read_axis"]
+__all__ = ["NUMERIC", "OPTIONS", "SHAPE", "WHOLE", "Axis", "grid", "listed", "random", "read_axis"]
 
 SHAPE = ("width", "depth")
 """Axes that change the model instead of the recipe."""

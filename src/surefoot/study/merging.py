@@ -24,11 +24,15 @@ def merge(whole: str | Path, parts: Sequence[str | Path]) -> tuple[int, int]:
         How many units were taken, and how many still wait.
 
     Raises:
-        InputError: a part of another plan.
+        InputError: a part of another plan, or a search.
         RecordError: a part is damaged or no study.
     """
     with Store(parts[0]) as first:
         plan, sessions = first.plan(), first.sessions()
+        if first.noted("question") is not None:
+            raise InputError(
+                f"`{parts[0]}` holds a search, whose settings were proposed as it went; it has no parts to be joined"
+            )
     store = (
         Store(whole, write=True)
         if Path(whole).exists() and not is_begun_only(Path(whole))

@@ -8,7 +8,6 @@ writes; any number may read meanwhile.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import datetime
 import json
 import math
@@ -20,29 +19,14 @@ from typing import Any, Self
 
 from surefoot.errors import InputError, OutputError, RecordError
 from surefoot.records import Finding, Provenance, Recipe
-from surefoot.records.study import MemberFate, StudyMember, StudyPlan, Unit
+from surefoot.records.study import StudyMember, StudyPlan, Unit
 from surefoot.study.blobs import Floats, checksum, decoded, encoded
 from surefoot.study.connecting import connected, is_begun_only
 from surefoot.study.locking import WriterLock, check_file_system
+from surefoot.study.result import MemberResult, member_checksum
 from surefoot.study.schema import migrate
 
 __all__ = ["MemberResult", "Store", "member_checksum"]
-
-
-@dataclasses.dataclass(frozen=True)
-class MemberResult:
-    """What a unit yields for one of its members."""
-
-    fate: MemberFate
-    reason: str
-    loss: float | None
-    spread: float | None = None
-    first_loss: float | None = None
-    steps: int = 0
-    metrics: Mapping[str, float] = dataclasses.field(default_factory=dict)
-    seconds: float = 0.0
-    series: Mapping[str, Floats] = dataclasses.field(default_factory=dict)
-    """`loss` per update; `val_step`, `val_loss` and `val_NAME` of the metrics per validation."""
 
 
 class Store:
@@ -154,6 +138,44 @@ class Store:
             self._connection.execute(
                 "INSERT INTO sessions (provenance, began) VALUES (?, ?)", (_json(provenance.to_json()), now)
             )
+
+    def note(self, name: str, value: Any) -> None:
+        """Keep a fact about the whole study, as JSON; a second one of the same name replaces it."""
+        with self._transaction() as connection:
+            connection.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, _json(value)))
+
+    def noted(self, name: str) -> Any:
+        """What `note` kept under the name; None for nothing."""
+        rows = self._rows("SELECT value FROM facts WHERE name = ?", (name,))
+        return json.loads(rows[0][0]) if rows else None
+
+    def grow(self, plan: StudyPlan, asked: Sequence[Mapping[str, Any]]) -> None:
+        """Add what `plan` has beyond the study's own, and the trials that were asked for it, as the next round.
+
+        Args:
+            plan: begins with the recipes and units of `plan()`, and has its key.
+            asked: parameters of each trial, in the order of the asking.
+        """
+        members, units = self._count("members"), int(self._rows("SELECT coalesce(max(place), -1) + 1 FROM units")[0][0])
+        trials, last = self._count("trials"), self._rows("SELECT coalesce(max(round), -1) FROM trials")[0][0]
+        with self._transaction() as connection:
+            connection.execute("UPDATE facts SET value = ? WHERE name = 'plan'", (_json(_facts(plan)),))
+            self._add_members(plan, members)
+            for place, unit in enumerate(plan.units[units:], units):
+                self._add_unit(unit, place)
+            connection.executemany(
+                "INSERT INTO trials VALUES (?, ?, ?)",
+                ((trials + number, last + 1, _json(params)) for number, params in enumerate(asked)),
+            )
+
+    def trials(self) -> list[list[dict[str, Any]]]:
+        """Parameters of the trials, by rounds in the order of the asking."""
+        rounds: list[list[dict[str, Any]]] = []
+        for number, params in self._rows("SELECT round, params FROM trials ORDER BY number"):
+            if number == len(rounds):
+                rounds.append([])
+            rounds[-1].append(json.loads(params))
+        return rounds
 
     def commit(self, unit: Unit, results: Sequence[MemberResult], *, seconds: float, host: str = "") -> bool:
         """Keep what a unit yielded; False if it was done already, whose numbers then stay.
@@ -272,17 +294,19 @@ class Store:
     # How it is done
 
     def _fill(self, plan: StudyPlan, provenance: Provenance) -> None:
-        facts = plan.to_json()
-        recipes, shapes = facts.pop("recipes"), facts.pop("shapes")
         execute = self._connection.execute
-        execute("INSERT INTO facts VALUES ('plan', ?), ('key', ?)", (_json(facts), plan.key))
+        execute("INSERT INTO facts VALUES ('plan', ?), ('key', ?)", (_json(_facts(plan)), plan.key))
         execute("INSERT INTO facts VALUES ('provenance', ?)", (_json(provenance.to_json()),))
-        self._connection.executemany(
-            "INSERT INTO members (place, recipe, shape) VALUES (?, ?, ?)",
-            ((place, _json(one), _json(shape)) for place, (one, shape) in enumerate(zip(recipes, shapes, strict=True))),
-        )
+        self._add_members(plan, 0)
         for place, unit in enumerate(plan.units):
             self._add_unit(unit, place)
+
+    def _add_members(self, plan: StudyPlan, first: int) -> None:
+        some = enumerate(zip(plan.recipes[first:], plan.shapes[first:], strict=True), first)
+        self._connection.executemany(
+            "INSERT INTO members (place, recipe, shape) VALUES (?, ?, ?)",
+            ((place, _json(recipe.to_json()), _json(shape)) for place, (recipe, shape) in some),
+        )
 
     def _add_unit(self, unit: Unit, place: int) -> None:
         self._connection.execute(
@@ -316,6 +340,9 @@ class Store:
                 f"`{self.path}` is no study that Surefoot wrote, or one whose making was cut off"
             ) from None
 
+    def _count(self, table: str) -> int:
+        return int(self._rows(f"SELECT count(*) FROM {table}")[0][0])
+
     def _fact(self, name: str) -> str:
         return str(self._connection.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchall()[0][0])
 
@@ -342,9 +369,9 @@ class Store:
             raise
 
 
-def member_checksum(row: Sequence[Any]) -> bytes:
-    """Checksum of what is kept of a member, but for its time."""
-    return checksum(repr(tuple(row)))
+def _facts(plan: StudyPlan) -> dict[str, Any]:
+    """The plan without what has rows of its own."""
+    return {name: value for name, value in plan.to_json().items() if name not in ("recipes", "shapes")}
 
 
 def _json(value: Any) -> str:

@@ -17,7 +17,12 @@ def study_of(
 ) -> Study:
     """What a store holds, as a record."""
     plan, members = store.plan(), store.members()
-    said = list(notes)
+    said = [*notes, *(store.noted("notes") or [])]
+    if store.noted("question") is not None:
+        said.append(
+            "Optuna proposed the settings and tries more of them where losses are low: shares of the variance and best "
+            "rates along an axis hold for these settings, not for the whole space"
+        )
     sessions = store.sessions()
     torches = {one.versions.get("torch", "") for one in sessions}
     machines = {one.machine for one in sessions}

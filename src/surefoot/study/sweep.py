@@ -28,7 +28,7 @@ from surefoot.study.summary import study_of
 from surefoot.tasks.checking import check_task
 from surefoot.tasks.task import Task
 
-__all__ = ["make_plan", "run_plan", "sweep"]
+__all__ = ["executor_for", "make_plan", "opened", "run_plan", "sweep"]
 
 Tick = Callable[[int, int], None]
 _POOL_FROM = 3.0
@@ -215,9 +215,9 @@ def run_plan(
     device = source.task(plan.shapes[0]).device
     seeds = {f"seed {number}": number for number in sorted({one.seed for one in plan.recipes})}
     provenance = Provenance.here(seeds=seeds, device=str(device), data=plan.data, command=command)
-    with _opened(study, plan, provenance, resume=resume) as store:
+    with opened(study, plan, provenance, resume=resume) as store:
         store.begin_session(provenance)
-        executor = _executor(source, store, workers, on, str(device), tick)
+        executor = executor_for(source, store, workers, on, str(device), tick)
         try:
             if only is None:
                 drive(store, executor, watch)
@@ -240,9 +240,10 @@ def _unit_numbered(plan: StudyPlan, number: int) -> str:
 
 
 @contextlib.contextmanager
-def _opened(
+def opened(
     study: str | os.PathLike[str] | None, plan: StudyPlan, provenance: Provenance, *, resume: bool
 ) -> Iterator[Store]:
+    """The store of a sweep, to write: the file of that name, made or gone on with, or one that nobody keeps."""
     if study is None:
         with tempfile.TemporaryDirectory(prefix="surefoot-") as folder:
             store = Store.create(Path(folder) / "sweep.study", plan, provenance)
@@ -260,9 +261,10 @@ def _opened(
         yield store
 
 
-def _executor(
+def executor_for(
     source: TaskSource, store: Store, workers: int | None, on: str | None, device: str, tick: Tick | None
 ) -> Executor:
+    """What works off the waiting units of a store."""
     if on is not None:
         from surefoot.study.on_ray import Cluster
 

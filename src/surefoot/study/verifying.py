@@ -8,14 +8,13 @@ from typing import Any
 
 from surefoot.errors import RecordError
 from surefoot.study.blobs import checksum, decoded
+from surefoot.study.result import member_checksum
 
 __all__ = ["damage_of"]
 
 
 def damage_of(connection: sqlite3.Connection) -> list[str]:
     """One line for everything that is not as it was written: the file's own pages, members, series, units."""
-    from surefoot.study.store import member_checksum
-
     found: list[str] = []
     try:
         pages = [row[0] for row in connection.execute("PRAGMA integrity_check(20)").fetchall()]

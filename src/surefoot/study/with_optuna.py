@@ -1,31 +1,22 @@
 """Optuna and studies: Optuna proposes whole members, and results travel both ways.
 
-Optuna is asked for a round of settings, these are trained side by side as fused batches, and it is told the mean final
-loss of each. It never sees single steps: its storages are orders of magnitude too slow for that.
+Optuna is asked for a round of settings (see `sampling`), these are trained side by side as fused batches, and it is
+told the mean final loss of each. It never sees single steps: its storages are orders of magnitude too slow for that.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import importlib
 import math
-import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from surefoot.errors import InputError
 from surefoot.records.study import Study, StudyMember
-from surefoot.study.analysis import best_setting, importance, responses, settings, value_of
-from surefoot.study.axes import WHOLE, Axis, read_axis
-from surefoot.study.sources import TaskSource
-from surefoot.study.sweep import make_plan, run_plan
+from surefoot.study.analysis import settings, value_of
+from surefoot.study.axes import WHOLE, Axis
 
-__all__ = ["distributions", "sample", "to_optuna", "trials_of"]
-
-SETTING = ("lr", "optimizer", "schedule", "batch_size", "epochs", "width", "depth")
-"""Axes that every member has, whatever its optimizer."""
-_ROUND = 24
-"""Settings in a round: enough to fuse, few enough to learn from."""
+__all__ = ["Asker", "distributions", "optuna", "to_optuna", "trials_of"]
 
 
 def optuna() -> Any:
@@ -40,73 +31,72 @@ def optuna() -> Any:
         raise InputError("Optuna is not installed: pip install 'surefoot[optuna]'") from None
 
 
-def sample(
-    source: TaskSource,
-    axes: Mapping[str, Any],
-    *,
-    draws: int,
-    seeds: int = 1,
-    seed: int = 0,
-    clip: float | None = None,
-    options: Mapping[str, Any] | None = None,
-    study: str | os.PathLike[str] | None = None,
-    resume: bool = False,
-    workers: int | None = None,
-    into: Any = None,
-) -> Study:
-    """Train `draws` settings that Optuna proposes, in rounds.
+class Asker:
+    """A search of Optuna's: asked for rounds of settings, and told what became of them.
 
     Args:
-        source: of the tasks.
-        axes: name of each axis and its values or range, as for `sweep`.
-        draws: settings in all.
-        seeds: seeds of each.
-        seed: the first of them; it also seeds Optuna's sampler.
-        clip: largest gradient norm.
-        options: of the optimizers.
-        study: not kept yet: a plan that grows cannot be followed by others.
-        resume: likewise.
-        workers: processes; None chooses.
-        into: an `optuna.Study` to ask and tell, which may know trials already; None makes one with the TPE sampler.
-
-    Raises:
-        InputError: Optuna is missing, or `study` is given.
+        space: distribution of every parameter.
+        seed: of the sampler.
+        into: an `optuna.Study` to ask and tell; None makes one with the TPE sampler.
+        key: of the search; trials of `into` carry it, so that a search that goes on finds them again.
     """
-    if study is not None or resume:
-        raise InputError("`--study` cannot keep what Optuna samples; give --random N without --sampler, or export it")
-    module = optuna()
-    read = {name: read_axis(name, given) for name, given in axes.items()}
-    space = distributions(read)
-    if into is None:
-        module.logging.set_verbosity(module.logging.WARNING)
-        into = module.create_study(sampler=module.samplers.TPESampler(seed=seed))
-    members: list[StudyMember] = []
-    cost: dict[str, float] = {}
-    record: Study | None = None
-    done = 0
-    while done < draws:
-        trials = [into.ask(space) for _ in range(min(_ROUND, draws - done))]
-        chosen = [_setting(trial.params, read) for trial in trials]
-        varied: dict[str, Any] = dict(read)
-        plan = make_plan(source, chosen=chosen, seeds=seeds, seed=seed, clip=clip, options=options, **varied)
-        record = run_plan(source, plan, workers=workers)
-        members += record.members
-        for name, value in record.cost.items():
-            cost[name] = cost.get(name, 0.0) + value
-        by_setting = {_named(_values(group[0], read)): group for group in settings(record.members)}
-        for trial, values in zip(trials, chosen, strict=True):
-            _tell(module, into, trial, by_setting.get(_named(values), []))
-        done += len(trials)
-        if any(note.startswith("interrupted") for note in record.notes):
-            break
-    if record is None:
-        raise InputError(f"`draws` is {draws}; it is a whole number from 1")
-    kept = [one for group in settings(members) for one in {member.recipe.seed: member for member in group}.values()]
-    return dataclasses.replace(
-        record, members=tuple(kept), best=best_setting(kept), cost=cost, importance=tuple(importance(kept)),
-        responses=tuple(responses(kept)), contents="", key="",
-        axes={name: axis.shown() for name, axis in read.items() if len(axis.values) != 1},
-    )  # fmt: skip
+
+    def __init__(self, space: Mapping[str, Any], seed: int, into: Any, key: str) -> None:
+        self._module, self._space, self._seed, self._mark = optuna(), dict(space), seed, key[:12]
+        self._given, self._asked = into is not None, 0
+        self._into = into if into is not None else self._new(seed)
+        self._open: list[Any] = []
+
+    def ask(self, count: int) -> list[dict[str, Any]]:
+        """The parameters of `count` new trials."""
+        self._open = [self._into.ask(self._space) for _ in range(count)]
+        if self._given:
+            for trial in self._open:
+                trial.set_user_attr("surefoot", f"{self._mark}/{self._asked}")
+                self._asked += 1
+        return [dict(trial.params) for trial in self._open]
+
+    def ask_again(self, params: Sequence[Mapping[str, Any]]) -> bool:
+        """Ask for a round that was asked for before; whether it is the same again."""
+        return not self._given and self.ask(len(params)) == [dict(one) for one in params]
+
+    def tell(self, groups: Sequence[Sequence[StudyMember]]) -> None:
+        """Tell what became of the members of each trial that `ask` returned last."""
+        for trial, group in zip(self._open, groups, strict=True):
+            self._tell(trial, group)
+
+    def learn(self, params: Sequence[Mapping[str, Any]], groups: Sequence[Sequence[StudyMember]]) -> None:
+        """Take over all trials of an earlier session instead of asking for them again."""
+        if not self._given:
+            self._into = self._new(self._seed + len(params))
+        known = {trial.user_attrs.get("surefoot"): trial for trial in self._into.get_trials(deepcopy=False)}
+        for number, (values, group) in enumerate(zip(params, groups, strict=True)):
+            mark = f"{self._mark}/{number}"
+            if mark not in known:
+                self._into.add_trial(self._finished(values, group, mark))
+            elif not known[mark].state.is_finished():
+                self._tell(known[mark].number, group)
+        self._asked = len(params)
+
+    def _new(self, seed: int) -> Any:
+        self._module.logging.set_verbosity(self._module.logging.WARNING)
+        return self._module.create_study(sampler=self._module.samplers.TPESampler(seed=seed))
+
+    def _tell(self, trial: Any, group: Sequence[StudyMember]) -> None:
+        state, value = _state(self._module, group)
+        if state is None or value is None or not math.isfinite(value):
+            self._into.tell(trial, state=self._module.trial.TrialState.FAIL)
+        else:
+            self._into.tell(trial, value)
+
+    def _finished(self, values: Mapping[str, Any], group: Sequence[StudyMember], mark: str) -> Any:
+        state, value = _state(self._module, group)
+        if state is None or value is None or not math.isfinite(value):
+            state, value = self._module.trial.TrialState.FAIL, None
+        space = {name: self._space[name] for name in values}
+        return self._module.trial.create_trial(
+            params=dict(values), distributions=space, value=value, state=state, user_attrs={"surefoot": mark}
+        )
 
 
 def distributions(axes: Mapping[str, Axis]) -> dict[str, Any]:
@@ -179,21 +169,5 @@ def _state(module: Any, group: Sequence[StudyMember]) -> tuple[Any, float | None
     return states.COMPLETE, sum(losses) / len(losses)
 
 
-def _tell(module: Any, into: Any, trial: Any, group: Sequence[StudyMember]) -> None:
-    state, value = _state(module, group) if group else (None, None)
-    if state is None or value is None or not math.isfinite(value):
-        into.tell(trial, state=module.trial.TrialState.FAIL)
-    else:
-        into.tell(trial, value)
-
-
-def _setting(params: Mapping[str, Any], axes: Mapping[str, Axis]) -> dict[str, Any]:
-    return {name: params[name] if name in params else axis.values[0] for name, axis in axes.items()}
-
-
 def _values(member: StudyMember, axes: Mapping[str, Axis]) -> dict[str, Any]:
     return {name: value for name in axes if (value := value_of(member, name)) is not None}
-
-
-def _named(values: Mapping[str, Any]) -> str:
-    return repr(sorted((name, value) for name, value in values.items() if name in SETTING))
