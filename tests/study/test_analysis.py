@@ -109,3 +109,15 @@ def test_only_hopeless_settings_are_left_out_under_other_seeds():
     assert "64%" in out[6]
     assert "did not finish" in out[7]
     assert skipped([[member(0.1, 5.0)], [member(0.2, 4.0)]]) == {}, "nothing learned: nobody can be judged"
+
+
+def test_after_two_seeds_chance_decides_how_far_behind_is_hopeless():
+    """Differences to the best, by seed: 0.1 +- 0.1, 0.1 -+ 0.1, 0.28 +- 0.1, 0.5 -+ 0.1, ... of an improvement of 2."""
+    best = [member(0.1, 1.0), member(0.1, 1.2)]
+    swings = [(0.2, 0.0), (0.0, 0.2), (0.38, 0.18), (0.4, 0.6), (0.18, 0.38), (1.1, 0.9)]
+    others = [[member(0.1, 1.0 + one), member(0.1, 1.2 + two)] for one, two in swings]
+    # Each pair of differences varies by 0.02, so their mean has a standard error of 0.1, whose triple is 0.3.
+    out = skipped([best, *others])
+    assert set(out) == {4, 6}
+    assert out[6] == "under the first 2 seeds it lost 53% of the best improvement"
+    assert skipped([best, *others[:2]]) == {}, "three are always kept"

@@ -15,7 +15,7 @@ from surefoot.study.sources import TaskSource
 from surefoot.study.store import Store
 from surefoot.study.sweep import run_plan
 
-SMALL = {"optimizer": "sgd", "schedule": "constant", "batch_size": "16", "seeds": 2}
+SMALL = {"optimizer": "sgd", "schedule": "constant", "seeds": 2}
 
 
 class Faulty:
@@ -74,7 +74,8 @@ def test_a_unit_that_does_not_fit_is_split_until_it_does(tmp_path, plan):
 
     members, _, states, seen = worked_off(tmp_path / "b.study", plan, too_large)
     assert [one.fate for one in members] == ["finished"] * len(members)
-    assert states["split"] == len(plan.units)
+    assert {len(unit.members) for unit in plan.units} == {8}
+    assert states["split"] == 3 * len(plan.units), "8 members in halves, and these in halves"
     assert max(len(job.recipes) for job in seen if job.attempt == 0) > 2
     whole = run_plan(TaskSource(small_task()), plan, workers=1).members
     for one, other in zip(members, whole, strict=True):

@@ -94,8 +94,8 @@ def test_killed_within_a_commit_nothing_of_the_unit_is_kept(tmp_path, whole):
         now = done_units(path)
         assert now >= before
         assert intact(path)
-        # 16 units of 4 members: the commit that was cut off is no part of what is done.
-        assert len(now) == len(before) + (number // 4 if code else len(plan.units) - len(before))
+        # 8 units of 8 members: the commit that was cut off is no part of what is done.
+        assert len(now) == len(before) + (number // 8 if code else len(plan.units) - len(before))
     ended = train_kept(path, plan)
     assert ended.complete
     assert ended.contents == contents
@@ -295,7 +295,7 @@ def test_ctrl_c_keeps_what_is_done(tmp_path, whole, monkeypatch):
     monkeypatch.setattr(Store, "commit", interrupted)
     study = train_kept(path, plan, resume=False)
     assert study.notes == ("interrupted; what was done is kept",)
-    assert study.counts["waiting"] == len(plan.recipes) - 3 * 4
+    assert study.counts["waiting"] == len(plan.recipes) - 3 * 8
     monkeypatch.setattr(Store, "commit", commit)
     assert train_kept(path, plan).contents == contents
 

@@ -48,12 +48,39 @@ def test_a_grid_is_every_combination_once_and_optimizers_take_only_their_options
     assert sorted(place for unit in plan.units for place in unit.members) == list(range(len(plan.recipes)))
 
 
-def test_members_fuse_whatever_their_numbers_and_only_then():
-    plan = small_plan(lr="1e-2..1:3", weight_decay="0,0.1", optimizer="sgd", schedule="constant,cosine", seeds=2)
+def test_members_fuse_whatever_their_recipe_if_they_make_as_many_updates():
+    plan = small_plan(lr="1e-2..1:3", weight_decay="0,0.1", schedule="constant,cosine", seeds=1, form="stacked:24")
+    assert [len(unit.members) for unit in plan.units] == [24, 24]
     for unit in plan.units:
         own = [plan.recipes[place] for place in unit.members]
-        assert len({(one.schedule, one.batch_size, one.seed) for one in own}) == 1
-        assert len(own) == 6
+        assert len({one.batch_size for one in own}) == 1
+        assert {(one.optimizer, one.schedule) for one in own} == {
+            (optimizer, schedule) for optimizer in ("sgd", "adamw") for schedule in ("constant", "cosine")
+        }
+
+
+def test_parts_of_a_batch_keep_families_together_and_deal_out_large_ones():
+    alike = small_plan(lr="1e-2..1:8", schedule="constant", batch_size="16", seeds=2, form="stacked:8")
+    assert [len(unit.members) for unit in alike.units] == [8, 8, 8, 8]
+    for unit in alike.units:
+        own = [alike.recipes[place] for place in unit.members]
+        assert len({(one.optimizer, one.seed) for one in own}) == 1
+    large = small_plan(
+        lr="1e-2..1:32", optimizer="sgd", schedule="constant", batch_size="16", seeds=1, form="stacked:8"
+    )
+    assert [len(unit.members) for unit in large.units] == [8, 8, 8, 8]
+    for number, unit in enumerate(large.units):
+        assert [large.recipes[place].lr for place in unit.members] == [one.lr for one in large.recipes[number::4]]
+
+
+def test_a_race_looks_at_its_members_in_the_first_round_only():
+    plan = small_plan(prune="race", seeds=4, epochs=16)
+    seeds = {(unit.round, plan.recipes[place].seed) for unit in plan.units for place in unit.members}
+    assert seeds == {(0, 0), (1, 1), (2, 2), (2, 3)}
+    assert all(bool(unit.validate_at) == (unit.round == 0) for unit in plan.units)
+
+
+def test_members_of_one_order_fuse_under_all_seeds():
     together = small_plan(
         lr="1e-2..1:3", optimizer="sgd", schedule="constant", batch_size="16", seeds=3, same_order=True
     )

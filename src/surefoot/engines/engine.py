@@ -1,8 +1,8 @@
 """The engine: members of one batch, trained side by side.
 
-A *member* is one model under one recipe. An *engine* holds members that share everything but numbers of the recipe
-(rate, options, initialisation), shows each the same batches, and is driven from outside: advance, validate, retire,
-until its horizon. `Serial` is the obvious engine; every other one must match it member by member.
+A *member* is one model under one recipe. An *engine* holds members that make as many updates with batches as large,
+shows those with one order seed the same batches, and is driven from outside: advance, validate, retire, until its
+horizon. `Serial` is the obvious engine; every other one must match it member by member.
 
 The *ledger* keeps what an engine observes and turns it into runs, so that all engines report alike.
 """
@@ -124,8 +124,8 @@ class Ledger:
         self.reason = [""] * count
         self.seconds = np.zeros(count)
         self._validations: list[Validation] = []
-        schedule = unit_schedule(recipes[0], horizon, steps_per_epoch)
-        self._factor = np.array([schedule(step) for step in range(horizon)])
+        self._horizon = horizon
+        self._factors: dict[str, npt.NDArray[np.float64]] = {}
 
     @property
     def alive(self) -> list[int]:
@@ -193,6 +193,14 @@ class Ledger:
     def _bound(self, member: int) -> float:
         return bound_of(float(self.loss[member, 0]), float(self._first_val[member]))
 
+    def _factor(self, recipe: Recipe) -> npt.NDArray[np.float64]:
+        """The recipe's schedule at peak 1, for every update."""
+        name = repr((recipe.schedule, recipe.schedule_options))
+        if name not in self._factors:
+            schedule = unit_schedule(recipe, self._horizon, self.steps_per_epoch)
+            self._factors[name] = np.array([schedule(step) for step in range(self._horizon)])
+        return self._factors[name]
+
     def run(self, member: int) -> Run:
         """The member's record so far."""
         made, recipe = int(self.made[member]), self.recipes[member]
@@ -205,7 +213,7 @@ class Ledger:
             recipe=recipe,
             step=int_series(range(made)),
             loss=float_series(self.loss[member, :made]),
-            lr=float_series(peak * self._factor[:made]),
+            lr=float_series(peak * self._factor(recipe)[:made]),
             grad_norm=float_series(() if self.grad_norm is None else self.grad_norm[member, :made]),
             val_step=int_series([one.step for one in points]),
             val_loss=float_series([one.loss[row] for one, row in pairs]),

@@ -18,12 +18,13 @@ import torch
 from torch import Tensor, nn
 
 from surefoot.engines.batches import BatchOrder, steps_of
-from surefoot.engines.engine import Ledger, Validation, unit_schedule
+from surefoot.engines.engine import Ledger, Validation
+from surefoot.engines.families import Family, families_of
 from surefoot.engines.fused_validation import validate_places
 from surefoot.engines.members import Form, Place, Unsupported
 from surefoot.engines.parameters import Blocks
 from surefoot.engines.stacked.form import StackedForm
-from surefoot.engines.update_rules import RULES, State, UpdateRule, clip_members, make_rule, member_norms
+from surefoot.engines.update_rules import RULES, member_norms
 from surefoot.engines.vmapped import VmappedForm
 from surefoot.errors import RecipeError
 from surefoot.records import Fate, Recipe, Run
@@ -80,7 +81,8 @@ class Fused:
 
     Args:
         task: what is trained.
-        recipes: one per member, alike in all but numbers of the optimizer, rate and seed.
+        recipes: one per member, alike in batch size, epochs and accumulation; members that share optimizer, schedule
+            and order of the batches are computed fastest.
         form: how the module is computed for many members; None takes the first that can.
         width: members in a chunk at most.
         threads: torch's threads while members train; None leaves them as they are. One is best for small models.
@@ -110,16 +112,20 @@ class Fused:
         self.horizon = total if horizon is None else horizon
         self.done = 0
         self.ledger = Ledger(recipes, self.horizon, per_epoch, grad_norms=grad_norms)
-        self._order = BatchOrder(task.train.size, first.batch_size, first.order_seed)
-        self._schedule = unit_schedule(first, self.horizon, per_epoch)
         self._form = fused_form(task, first) if form is None else form
-        self._rule = make_rule(first.optimizer, _joined_options(recipes))
-        self._peaks = torch.tensor([recipe.lr for recipe in recipes], dtype=torch.float64)
         self._template = task.make_model(first.seed)
         self._fill_store()
-        self._scales, self._decays = self._groups()
+        self._families = [
+            Family(
+                task, self._template, self._form.layout, [recipes[p] for p in places], places, self.horizon, per_epoch
+            )
+            for places in families_of(recipes)
+        ]
+        self._rank = {m: rank for rank, family in enumerate(self._families) for m in family.members}
+        self._orders = {
+            seed: BatchOrder(task.train.size, first.batch_size, seed) for seed in {one.order_seed for one in recipes}
+        }
         self._places: dict[tuple[int, ...], Place] = {}
-        self._rules: dict[tuple[int, ...], UpdateRule] = {}
 
     def _fill_store(self) -> None:
         count, device = len(self._recipes), self.task.device
@@ -136,25 +142,6 @@ class Fused:
                 if name not in self._buffers:
                     self._buffers[name] = buffer.detach().expand(count, *buffer.shape).clone()
                 self._buffers[name][member].copy_(buffer)
-        self._state = self._rule.init(self._store.tensors)
-
-    def _groups(self) -> tuple[list[float | Tensor] | None, list[float | Tensor | None] | None]:
-        """What `task.groups` says, per block: factors on the rate, and weight decays."""
-        if self.task.groups is None:
-            return None, None
-        own = self._rule.values["weight_decay"]
-        factors: dict[str, float | Tensor] = {}
-        decays: dict[str, float | Tensor] = {}
-        for name, parameter in self._template.named_parameters():
-            said = dict(self.task.groups(name, parameter) or {})
-            factors[name] = float(said.pop("lr_factor", 1.0))
-            decays[name] = said.pop("weight_decay", own)
-            if said:
-                raise RecipeError(
-                    f"`groups` gives `{next(iter(said))}` for `{name}`; it can give lr_factor, weight_decay"
-                )
-        layout = self._form.layout
-        return layout.spread(factors, self.task.device), [*layout.spread(decays, self.task.device)]
 
     @property
     def recipes(self) -> Sequence[Recipe]:
@@ -170,11 +157,16 @@ class Fused:
         """Let every living member make `steps` updates; see `Engine`."""
         target = min(self.done + steps, self.horizon)
         while self.done < target and self.alive:
-            batches = self._prepared(target)
+            chunks = self._chunks()
             with torch.no_grad(), borrowed_rng(), borrowed_threads(self._threads or torch.get_num_threads()):
-                for chunk in self._chunks():
-                    self._train(chunk, batches)
-            self.done += len(batches)
+                made = self._ahead(target, chunks)
+                batches: dict[int, list[list[Any]]] = {}
+                for chunk in chunks:
+                    seed = self._recipes[chunk[0]].order_seed
+                    if seed not in batches:
+                        batches = {seed: self._prepared(seed, made)}
+                    self._train(chunk, batches[seed])
+            self.done += made
             self.ledger.deaths()
         if self.done == self.horizon:
             self.ledger.end(self.alive, "finished", "all steps were made")
@@ -205,8 +197,8 @@ class Fused:
     def close(self) -> None:
         """Give the memory back."""
         self._places.clear()
-        self._rules.clear()
-        self._store, self._state, self._buffers = Blocks(self._form.layout, []), {}, {}
+        self._families.clear()
+        self._store, self._buffers = Blocks(self._form.layout, []), {}
 
     def _single(self, member: int) -> nn.Module:
         """The template with a member's numbers."""
@@ -218,31 +210,35 @@ class Fused:
         return self._template
 
     def _chunks(self, members: Sequence[int] | None = None) -> list[list[int]]:
-        """Members to compute together: as equal in number as can be, at most `width`."""
-        members = self.alive if members is None else members
-        groups: dict[int, list[int]] = {}
+        """Members to compute together: with one order of the batches, families side by side, at most `width`."""
+        members = sorted(self.alive if members is None else members, key=lambda member: self._rank[member])
+        groups: dict[tuple[int, int], list[int]] = {}
         for member in members:
-            groups.setdefault(self._recipes[member].seed if self._form.one_seed else 0, []).append(member)
+            one = self._recipes[member]
+            groups.setdefault((one.order_seed, one.seed if self._form.one_seed else 0), []).append(member)
         chunks = []
         for group in groups.values():
             count = -(-len(group) // self.width)
             chunks += [part.tolist() for part in np.array_split(np.array(group), count)]
         return chunks
 
-    def _prepared(self, target: int) -> list[list[Any]]:
-        """Batches of the steps ahead, up to `target`, as many as fit the room for them."""
-        ahead: list[list[Any]] = []
-        used, count, seed = 0, self.recipes[0].accumulate, self.recipes[0].order_seed
-        for step in range(self.done, target):
-            batches = []
-            for number in range(step * count, (step + 1) * count):
-                batch = self.task.batch(self.task.train, self._order.index(number), mixed_seed(seed, number))
-                batches.append(self._form.prepare(batch))
-                used += _bytes(batch)
-            ahead.append(batches)
-            if used > _PREPARED_BYTES:
-                break
-        return ahead
+    def _ahead(self, target: int, chunks: Sequence[Sequence[int]]) -> int:
+        """Updates to make before the next chunk's turn: up to `target`, as many as their batches find room."""
+        first = self._recipes[chunks[0][0]]
+        numbers = range(self.done * first.accumulate, (self.done + 1) * first.accumulate)
+        each = sum(_bytes(self._batch(first.order_seed, number)) for number in numbers)
+        return max(1, min(target - self.done, _PREPARED_BYTES // max(1, each)))
+
+    def _batch(self, seed: int, number: int) -> Any:
+        return self.task.batch(self.task.train, self._orders[seed].index(number), mixed_seed(seed, number))
+
+    def _prepared(self, seed: int, steps: int) -> list[list[Any]]:
+        """Batches of the updates ahead, in one order."""
+        count = self.recipes[0].accumulate
+        return [
+            [self._form.prepare(self._batch(seed, number)) for number in range(step * count, (step + 1) * count)]
+            for step in range(self.done, self.done + steps)
+        ]
 
     def _occupied(self, chunk: Sequence[int]) -> Place:
         """A place with the numbers of the chunk's members in it."""
@@ -263,9 +259,7 @@ class Fused:
         started = time.perf_counter()
         place = self._occupied(chunk)
         index = torch.tensor(chunk, device=self.task.device)
-        rule = self._rules.setdefault(tuple(chunk), self._rule.take(chunk))
-        state = {slot: [tensor.index_select(0, index) for tensor in each] for slot, each in self._state.items()}
-        peaks = self._peaks[index]
+        updates = [one for one in (family.taken(chunk) for family in self._families) if one is not None]
         losses = torch.full((len(batches), len(chunk)), torch.nan, dtype=torch.float64)
         norms = torch.full_like(losses, torch.nan) if self.ledger.grad_norm is not None else None
         for row, parts in enumerate(batches):
@@ -274,42 +268,17 @@ class Fused:
             losses[row] = _gradients(place, parts)
             if norms is not None:
                 norms[row] = member_norms(place.grads.tensors)
-            if self.recipes[0].clip is not None:
-                clip_members(place.grads.tensors, self.recipes[0].clip)
-            self._update(rule, place, state, peaks, step, chunk)
+            for one in updates:
+                one.make(place, step)
             if not bool(losses[row].isfinite().any()):
                 break
         place.weights.put(self._store, index)
         for name, values in place.buffers.items():
             self._buffers[name].index_copy_(0, index, values)
-        for slot, each in state.items():
-            for mine, theirs in zip(each, self._state[slot], strict=True):
-                theirs.index_copy_(0, index, mine)
+        for one in updates:
+            one.put_back()
         self.ledger.note_steps(chunk, self.done, losses.T.numpy(), None if norms is None else norms.T.numpy())
         self.ledger.note_time(chunk, started)
-
-    def _update(
-        self, rule: UpdateRule, place: Place, state: State, peaks: Tensor, step: int, chunk: Sequence[int]
-    ) -> None:
-        momentum = self._schedule.momentum(step)
-        own = rule.values.get("momentum")
-        moved: float | Tensor | None = momentum
-        if momentum is not None and own is not None:
-            # A member without momentum stays without.
-            moved = torch.where(own == 0, 0.0, momentum) if isinstance(own, Tensor) else (momentum if own else None)
-        decays = self._decays
-        if decays is not None:
-            decays = [d[chunk] if isinstance(d, Tensor) and len(d) > 1 else d for d in decays]
-        rule.step(
-            place.weights.tensors,
-            place.grads.tensors,
-            state,
-            peaks * self._schedule(step),
-            step,
-            momentum=moved,
-            lr_scale=self._scales,
-            weight_decay=decays,
-        )
 
 
 def _gradients(place: Place, parts: Sequence[Any]) -> Tensor:
@@ -325,22 +294,6 @@ def _gradients(place: Place, parts: Sequence[Any]) -> Tensor:
     for total, grad in zip(sums, place.grads.tensors, strict=True):
         torch.div(total, len(parts), out=grad)
     return losses / len(parts)
-
-
-def _joined_options(recipes: Sequence[Recipe]) -> dict[str, Any]:
-    """Options of all members as `make_rule` takes them: one value where all agree, else one per member."""
-    joined: dict[str, Any] = {}
-    for name in dict.fromkeys(name for recipe in recipes for name in recipe.options):
-        if any(name not in recipe.options for recipe in recipes):
-            raise Unsupported(f"`{name}` is given for some members only")
-        values = [recipe.options[name] for recipe in recipes]
-        if all(value == values[0] for value in values):
-            joined[name] = values[0]
-        elif all(isinstance(value, list | tuple) for value in values):
-            joined[name] = tuple([value[i] for value in values] for i in range(len(values[0])))
-        else:
-            joined[name] = values
-    return joined
 
 
 def _bytes(batch: Any) -> int:

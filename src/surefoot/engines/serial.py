@@ -30,7 +30,7 @@ class Serial:
 
     Args:
         task: what is trained.
-        recipes: one per member, alike in schedule, batch size, epochs, accumulation and order of the batches.
+        recipes: one per member, alike in batch size, epochs and accumulation.
         grad_norms: whether gradient norms go into the runs.
         horizon: updates of the training; None takes them from the recipes' epochs.
     """
@@ -44,8 +44,10 @@ class Serial:
         self.horizon = total if horizon is None else horizon
         self.done = 0
         self.ledger = Ledger(recipes, self.horizon, per_epoch, grad_norms=grad_norms)
-        self._order = BatchOrder(task.train.size, first.batch_size, first.order_seed)
-        self._schedule = unit_schedule(first, self.horizon, per_epoch)
+        self._orders = {
+            seed: BatchOrder(task.train.size, first.batch_size, seed) for seed in {one.order_seed for one in recipes}
+        }
+        self._schedules = [unit_schedule(one, self.horizon, per_epoch) for one in recipes]
         self._models: dict[int, nn.Module] = {}
         self._optimizers: dict[int, torch.optim.Optimizer] = {}
         for place, recipe in enumerate(recipes):
@@ -76,8 +78,10 @@ class Serial:
                 if not members:
                     break
                 started = time.perf_counter()
-                batches = self._batches(self.done)
-                observed = [self._update(member, batches) for member in members]
+                batches = {
+                    seed: self._batches(seed) for seed in {self.recipes[member].order_seed for member in members}
+                }
+                observed = [self._update(member, batches[self.recipes[member].order_seed]) for member in members]
                 losses = np.array([[loss] for loss, _ in observed])
                 self.ledger.note_steps(members, self.done, losses, np.array([[norm] for _, norm in observed]))
                 self.ledger.note_time(members, started)
@@ -117,15 +121,15 @@ class Serial:
         self._models.pop(member, None)
         self._optimizers.pop(member, None)
 
-    def _batches(self, step: int) -> list[Any]:
-        count = self.recipes[0].accumulate
-        numbers = range(step * count, (step + 1) * count)
-        seed = self.recipes[0].order_seed
-        return [self.task.batch(self.task.train, self._order.index(n), mixed_seed(seed, n)) for n in numbers]
+    def _batches(self, seed: int) -> list[Any]:
+        """The batches of this update in one order."""
+        count, order = self.recipes[0].accumulate, self._orders[seed]
+        numbers = range(self.done * count, (self.done + 1) * count)
+        return [self.task.batch(self.task.train, order.index(n), mixed_seed(seed, n)) for n in numbers]
 
     def _update(self, member: int, batches: list[Any]) -> tuple[float, float]:
         recipe, model, optimizer = self.recipes[member], self._models[member], self._optimizers[member]
-        self._set_rates(recipe, optimizer)
+        self._set_rates(member, optimizer)
         optimizer.zero_grad(set_to_none=True)
         # Randomness inside the model depends on member and step alone, not on who trains beside it.
         seed_all(mixed_seed(recipe.seed, self.done, 1))
@@ -143,8 +147,9 @@ class Serial:
         optimizer.step()
         return total, norm
 
-    def _set_rates(self, recipe: Recipe, optimizer: torch.optim.Optimizer) -> None:
-        factor, momentum = self._schedule(self.done), self._schedule.momentum(self.done)
+    def _set_rates(self, member: int, optimizer: torch.optim.Optimizer) -> None:
+        recipe, schedule = self.recipes[member], self._schedules[member]
+        factor, momentum = schedule(self.done), schedule.momentum(self.done)
         for group in optimizer.param_groups:
             group["lr"] = (recipe.lr or 0.0) * factor * group["lr_factor"]
             if momentum is not None and group.get("momentum"):

@@ -13,7 +13,9 @@ from collections.abc import Callable, Mapping, Sequence
 from surefoot.engines.batches import steps_of
 from surefoot.engines.calibrate import choose_engine
 from surefoot.engines.engine import Engine, Validation
+from surefoot.engines.families import family_name
 from surefoot.engines.training import train
+from surefoot.engines.update_rules import RULES
 from surefoot.errors import MemoryBoundError
 from surefoot.records import Fate, Recipe, Run
 from surefoot.tasks.augmenting import changed
@@ -44,6 +46,7 @@ def train_members(
     tick: Tick | None = None,
     make_engine: MakeEngine | None = None,
     grad_norms: bool = False,
+    mixed: bool = False,
 ) -> list[Run]:
     """Train one member per recipe and return their runs, in the same order.
 
@@ -57,12 +60,13 @@ def train_members(
         tick: told the progress.
         make_engine: how a batch of members is trained; None chooses.
         grad_norms: whether gradient norms go into the runs.
+        mixed: see `batches_of`; for a `make_engine` that takes such members.
 
     Ctrl-C ends the members that are training with fate `interrupted` and returns what is done.
     """
     runs: dict[int, Run] = {}
     interrupted = False
-    waiting = batches_of(recipes)
+    waiting = batches_of(recipes, mixed=mixed)
     while waiting:
         places = waiting.pop(0)
         chosen = [recipes[place] for place in places]
@@ -117,32 +121,21 @@ def _not_begun(recipe: Recipe) -> Run:
     return Run(recipe=recipe, fate="interrupted", reason="the work was interrupted before this training began")
 
 
-def batches_of(recipes: Sequence[Recipe]) -> list[list[int]]:
-    """Places of recipes that can share an engine: alike in all but numbers that a member may have of its own."""
+def batches_of(recipes: Sequence[Recipe], *, mixed: bool = False) -> list[list[int]]:
+    """Places of recipes that can share an engine.
+
+    Args:
+        recipes: of the members.
+        mixed: whether members of several families and orders of the batches go together, as far as they make as many
+            updates with batches as large and their optimizers have rules; else only those that differ in numbers.
+    """
     batches: dict[str, list[int]] = {}
     for place, recipe in enumerate(recipes):
-        shared = [
-            recipe.optimizer,
-            recipe.schedule,
-            recipe.schedule_options,
-            recipe.batch_size,
-            recipe.epochs,
-            recipe.clip,
-            recipe.accumulate,
-            recipe.precision,
-            recipe.order_seed,
-            recipe.changes,
-            sorted(recipe.options),
-            [recipe.options[name] for name in sorted(recipe.options) if not _is_number(recipe.options[name])],
-        ]
+        shared = [recipe.batch_size, recipe.epochs, recipe.accumulate, recipe.precision, recipe.changes]
+        if not mixed or recipe.optimizer not in RULES:
+            shared += [family_name(recipe), recipe.order_seed]
         batches.setdefault(json.dumps(shared, sort_keys=True, default=str), []).append(place)
     return list(batches.values())
-
-
-def _is_number(value: object) -> bool:
-    if isinstance(value, list | tuple):
-        return all(_is_number(item) for item in value)
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _drive(

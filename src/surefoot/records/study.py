@@ -30,8 +30,6 @@ class Unit(Record):
     """Names the unit and its work: the same key, the same numbers on the same machine."""
     members: tuple[int, ...]
     """Places of the members in the study."""
-    group: str
-    """Names what the members share beside seed and numbers of the optimizer; units of one group compete."""
     form: str
     """How the members are computed together: `stacked`, `vmapped`, or `serial` for one after the other."""
     width: int

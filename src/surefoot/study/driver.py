@@ -8,9 +8,11 @@ error, so that they do not stop the study.
 from __future__ import annotations
 
 import dataclasses
+import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
+from surefoot.engines.families import family_name
 from surefoot.records import Recipe
 from surefoot.records.study import StudyMember, Unit
 from surefoot.study.executors import Executor, Outcome
@@ -61,7 +63,7 @@ class _Drive:
         self._plan = store.plan()
         self._lost: dict[str, int] = {}
         self._running: dict[str, Job] = {}
-        self._known: dict[str, dict[str, str]] = {}
+        self._known: dict[int, dict[str, dict[str, str]]] = {}
         self._told = -_WAIT
 
     def run(self, only: str | None) -> None:
@@ -106,23 +108,33 @@ class _Drive:
         return Job(unit, recipes, left_out, prune=race, attempt=self._store.attempts(unit.key))
 
     def _left_out(self, unit: Unit, recipes: Sequence[Recipe], members: Sequence[StudyMember]) -> dict[int, str]:
-        """Rows of members whose setting the first seed has shown to be hopeless, with the reason."""
-        hopeless = self._hopeless(unit, members)
-        rows = {row: hopeless.get(_setting(recipe)) for row, recipe in enumerate(recipes)}
-        return {row: reason for row, reason in rows.items() if reason is not None}
+        """Rows of members whose setting earlier seeds have shown to be hopeless, with the reason."""
+        if unit.round not in self._known:
+            self._known[unit.round] = self._hopeless(members, unit.round)
+        known, found = self._known[unit.round], {}
+        for row, recipe in enumerate(recipes):
+            why = known.get(_competition(recipe, unit.shape), {}).get(_setting(recipe))
+            if why is not None:
+                found[row] = why
+        return found
 
-    def _hopeless(self, unit: Unit, members: Sequence[StudyMember]) -> dict[str, str]:
-        """Settings of the unit's group that are not worth another seed, with the reason."""
-        if unit.group not in self._known:
-            places: dict[str, list[int]] = {}
-            for other in self._store.units():
-                if other.group == unit.group and other.round < unit.round:
-                    for place in other.members:
-                        places.setdefault(_setting(self._plan.recipes[place]), []).append(place)
-            names = list(places)
-            why = skipped([[members[place] for place in places[name]] for name in names])
-            self._known[unit.group] = {names[row]: reason for row, reason in why.items()}
-        return self._known[unit.group]
+    def _hopeless(self, members: Sequence[StudyMember], now: int) -> dict[str, dict[str, str]]:
+        """Settings that are not worth the seeds of a round, with the reason, by what they compete in."""
+        settings: dict[str, dict[str, dict[int, list[StudyMember]]]] = {}
+        for unit in self._plan.units:
+            for place in unit.members if unit.round < now else ():
+                recipe = self._plan.recipes[place]
+                own = settings.setdefault(_competition(recipe, unit.shape), {})
+                own.setdefault(_setting(recipe), {}).setdefault(unit.round, []).append(members[place])
+        found = {}
+        for name, own in settings.items():
+            out: dict[str, str] = {}
+            for done in range(1, now + 1):  # what an earlier round left out has no members to be judged by
+                left = [one for one in own if one not in out]
+                earlier = [[m for number in range(done) for m in own[one].get(number, ())] for one in left]
+                out |= {left[row]: why for row, why in skipped(earlier).items()}
+            found[name] = out
+        return found
 
     def _settle(self, job: Job, outcome: Outcome) -> list[Unit]:
         """Commit an outcome; the units that are to be done instead or again."""
@@ -154,3 +166,9 @@ class _Drive:
 
 def _setting(recipe: Recipe) -> str:
     return recipe.replace(seed=0, data_seed=0).dumps()
+
+
+def _competition(recipe: Recipe, shape: Mapping[str, int]) -> str:
+    """What settings share that are compared: all but seeds and numbers of the optimizer."""
+    facts = [family_name(recipe), recipe.batch_size, recipe.epochs, recipe.accumulate, recipe.precision]
+    return json.dumps([*facts, recipe.changes, dict(shape)], sort_keys=True, default=str)

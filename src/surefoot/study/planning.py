@@ -16,6 +16,7 @@ from typing import Any, Literal
 from surefoot.engines.batches import steps_of
 from surefoot.engines.calibrate import Arrangement, arrange
 from surefoot.engines.engine import unit_schedule
+from surefoot.engines.families import family_name
 from surefoot.engines.fused import FORMS
 from surefoot.engines.train import batches_of
 from surefoot.errors import InputError, SurefootError
@@ -31,10 +32,13 @@ __all__ = ["MOST", "halves", "plan_study", "unit_key"]
 
 MOST = 1_000_000
 """Members of one study; more are likely a slip of the keyboard."""
-_LONG = 40.0
-"""Estimated seconds above which a unit is divided, so that an interruption costs little and machines can share."""
+_SHORT, _LONG, _SHARED = 0.25, 5.0, 8
+"""A fused batch is divided, so that processes can share it and an interruption costs little, into parts of at least
+and at most so many estimated seconds, and between these into so many parts; but not into parts too small to fuse."""
 _ENOUGH = 8
-"""Members that a part of a divided unit has at least."""
+"""Members that a part of a divided batch has at least."""
+_SURVIVE = 4
+"""In the later rounds of a race a part has so many times as many: few of them will be trained."""
 
 
 def plan_study(
@@ -55,8 +59,8 @@ def plan_study(
         shapes: width and depth of each one's model.
         axes: what was varied, for the record.
         prune: `race` gives up members that cannot win.
-        in_rounds: whether a race trains the first seed of all settings before the others, and these only where it pays;
-            pieces for a batch system cannot wait for each other.
+        in_rounds: whether a race trains the seeds in rounds, and further seeds of a setting only where they pay; pieces
+            for a batch system cannot wait for each other.
         form: `serial`, or a fused form and the width of a chunk such as `stacked:16`; None measures which is fastest.
 
     Raises:
@@ -69,7 +73,10 @@ def plan_study(
     by_shape: dict[str, list[int]] = {}
     for place, shape in enumerate(shapes):
         by_shape.setdefault(json.dumps(shape, sort_keys=True), []).append(place)
-    first_seed = recipes[0].seed
+    # A race trains the first seed of all settings, then the second, then the others: each only where it pays.
+    race = in_rounds and prune == "race"
+    seeds = dict.fromkeys(recipe.seed for recipe in recipes)
+    rounds = {seed: min(number, 2) if race else 0 for number, seed in enumerate(seeds)}
     data = source.task(shapes[0]).checksum()
     units: list[Unit] = []
     seconds, member_steps = 0.0, 0
@@ -77,20 +84,23 @@ def plan_study(
         shape = json.loads(written)
         task = source.task(shape)
         known: dict[str, tuple[str, int, float]] = {}
-        for batch in _batches(recipes, places, in_rounds and prune == "race", first_seed):
+        for batch in _batches(recipes, places, rounds):
             some = [recipes[place] for place in batch]
-            horizon = _horizon(task, some[0])
+            horizon = max(_horizon(task, one) for one in _different(some))
             kind = _kind(some)
             if kind not in known:
-                known[kind] = _engine(changed(task, some[0].changes), some, horizon, form)
+                known[kind] = _engine(changed(task, some[0].changes), _first_family(some), horizon, form)
             how, width, pace = known[kind]
             work = len(batch) * horizon
             member_steps, seconds = member_steps + work, seconds + work * pace
-            parts = max(1, min(math.ceil(work * pace / _LONG), len(batch) // max(width, _ENOUGH)))
-            for part in range(parts):
-                own = tuple(batch[part::parts])
-                later = int(in_rounds and prune == "race" and some[0].seed != first_seed)
-                units.append(_unit(data, recipes, own, shape, (how, width), horizon, prune, round=later))
+            later = rounds[some[0].seed]
+            least = max(_ENOUGH, width * (_SURVIVE if later else 1))
+            wanted = math.ceil(min(work * pace / _SHORT, max(_SHARED, work * pace / _LONG))) if pace else len(batch)
+            count = max(1, min(wanted, len(batch) // least))
+            for part in _parts(some, count):
+                own = tuple(batch[row] for row in part)
+                looks = rungs(horizon) if prune == "race" and not later else ()
+                units.append(_unit(data, recipes, own, shape, (how, width), horizon, looks, prune, round=later))
     plan = StudyPlan(
         key="", task=source.task(shapes[0]).name, spec=source.spec, data=data, prune=prune,
         axes={name: axis.shown() for name, axis in axes.items()}, recipes=tuple(recipes),
@@ -120,22 +130,46 @@ def halves(unit: Unit, recipes: Sequence[Recipe], plan: StudyPlan) -> list[Unit]
 
 def _unit(
     data: str, recipes: Sequence[Recipe], members: tuple[int, ...], shape: dict[str, int], engine: tuple[str, int],
-    horizon: int, prune: str, *, round: int,  # noqa: A002 - the name of the field
+    horizon: int, looks: tuple[int, ...], prune: str, *, round: int,  # noqa: A002 - the name of the field
 ) -> Unit:  # fmt: skip
     some = [recipes[place] for place in members]
     unit = Unit(
-        key="", members=members, group=_hash([shape, _shared(some[0])])[:12], form=engine[0], width=engine[1],
-        horizon=horizon, validate_at=rungs(horizon) if prune == "race" else (), round=round, shape=shape,
+        key="", members=members, form=engine[0], width=engine[1], horizon=horizon, validate_at=looks, round=round,
+        shape=shape,
     )  # fmt: skip
     return dataclasses.replace(unit, key=unit_key(unit, some, data, prune))
 
 
-def _batches(recipes: Sequence[Recipe], places: Sequence[int], apart: bool, first_seed: int) -> list[list[int]]:
-    """Places that can be trained as one fused batch; with `apart`, those of the first seed by themselves."""
+def _batches(recipes: Sequence[Recipe], places: Sequence[int], rounds: Mapping[int, int]) -> list[list[int]]:
+    """Places that can be trained as one fused batch in one round."""
     found = []
-    for some in [[p for p in places if recipes[p].seed == first_seed], [p for p in places if recipes[p].seed != first_seed]] if apart else [list(places)]:  # fmt: skip # noqa: E501
-        found += [[some[row] for row in batch] for batch in batches_of([recipes[place] for place in some])]
+    for number in sorted(set(rounds.values())):
+        some = [place for place in places if rounds[recipes[place].seed] == number]
+        batches = batches_of([recipes[place] for place in some], mixed=True)
+        found += [[some[row] for row in batch] for batch in batches]
     return found
+
+
+def _parts(recipes: Sequence[Recipe], count: int) -> list[list[int]]:
+    """Rows of a fused batch in about `count` parts.
+
+    Members of one family and order stay together, as far as they are not too many; these are dealt out in turn, so
+    that every part sees small rates and large ones.
+    """
+    if count < 2:
+        return [list(range(len(recipes)))]
+    size = len(recipes) / count
+    blocks: dict[tuple[int, str], list[int]] = {}
+    for row, recipe in enumerate(recipes):
+        blocks.setdefault((recipe.order_seed, family_name(recipe)), []).append(row)
+    parts: list[list[int]] = [[]]
+    for _, block in sorted(blocks.items(), key=lambda one: one[0][0]):  # families of one order side by side
+        pieces = max(1, round(len(block) / size))
+        for piece in (block[number::pieces] for number in range(pieces)):
+            if parts[-1] and len(parts[-1]) + len(piece) > 1.1 * size:
+                parts.append([])
+            parts[-1] += piece
+    return parts
 
 
 def _horizon(task: Task, recipe: Recipe) -> int:
@@ -167,20 +201,23 @@ def _engine(task: Task, recipes: Sequence[Recipe], horizon: int, form: str | Non
     return how, found.width, found.seconds.get(f"fused {found.width}", 0.0)
 
 
+def _first_family(recipes: Sequence[Recipe]) -> list[Recipe]:
+    """Those of the first recipe's family and order: what the others take is much alike."""
+    first = recipes[0]
+    return [one for one in recipes if (one.order_seed, family_name(one)) == (first.order_seed, family_name(first))]
+
+
+def _different(recipes: Sequence[Recipe]) -> list[Recipe]:
+    """A recipe of every family."""
+    return list({family_name(one): one for one in recipes}.values())
+
+
 def _kind(recipes: Sequence[Recipe]) -> str:
-    return json.dumps([_shared(recipes[0]), len(recipes), len({one.seed for one in recipes}) > 1], default=str)
-
-
-def _shared(recipe: Recipe) -> dict[str, Any]:
-    """What the members of a group share: all but seeds and numbers that a member may have of its own."""
-    facts = recipe.to_json()
-    for name in ("seed", "data_seed", "lr"):
+    """What the speed of a fused batch depends on."""
+    facts = recipes[0].to_json()
+    for name in ("seed", "data_seed", "lr", "schedule", "schedule_options"):
         facts.pop(name)
-    numbers = {
-        name: "number" if isinstance(value, int | float) and not isinstance(value, bool) else value
-        for name, value in facts["options"].items()
-    }
-    return facts | {"options": numbers}
+    return json.dumps([facts, len(_first_family(recipes))], sort_keys=True)
 
 
 def _hash(facts: Any) -> str:

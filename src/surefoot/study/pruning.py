@@ -25,8 +25,13 @@ brought the rate down, high rates look worse than they will be."""
 _CONSTANT = ((1 / 8, 0.7), (1 / 4, 0.5), (1 / 2, 0.35), (3 / 4, 0.25))
 _EARLIEST = 8
 _SEED_LOSS = 0.1
-"""Share of the improvement that a setting may have lost under the first seed to be trained under the others."""
+"""Share of the improvement that a setting may have lost under the first seed to be trained under the second."""
 _SEED_KEPT = 5
+"""Settings that are trained under the second seed whatever they lost."""
+_SIGMAS = 3.0
+"""Standard errors that a setting may be behind the best one, over the first seeds, to be trained under the others."""
+_LAST_KEPT = 3
+"""Settings that are trained under all seeds whatever they lost."""
 
 
 def rungs(horizon: int) -> tuple[int, ...]:
@@ -74,10 +79,14 @@ class Dominated:
 
 
 def skipped(earlier: Sequence[Sequence[StudyMember]]) -> dict[int, str]:
-    """Places of the settings that need not be trained under another seed, with the reason.
+    """Places of the settings that need not be trained under further seeds, with the reason.
+
+    After one seed it takes a loss that chance is not thought to explain; after several, the members of one seed are
+    compared with the best setting's member of that seed, and what these differences vary by, over all settings,
+    tells how much of their mean is chance.
 
     Args:
-        earlier: for each setting of one group, its members under the seeds that are done.
+        earlier: for each setting of one group, its members under the seeds that are done, in one order of the seeds.
     """
     losses = np.array([_mean_loss(members) for members in earlier])
     firsts = [one.first_loss for members in earlier for one in members if one.first_loss is not None]
@@ -90,12 +99,30 @@ def skipped(earlier: Sequence[Sequence[StudyMember]]) -> dict[int, str]:
         return {}
     lost = (losses - best) / gain
     order = np.argsort(lost, kind="stable")
+    seeds = len(earlier[int(order[0])])
+    kept, bound, when = _SEED_KEPT, _SEED_LOSS, "under the first seed"
+    if seeds > 1:
+        error = _error([earlier[int(row)] for row in order if finite[row]]) / gain
+        kept, bound, when = _LAST_KEPT, _SIGMAS * error, f"under the first {seeds} seeds"
     return {
-        int(row): "under the first seed it "
-        + ("did not finish" if math.isinf(lost[row]) else f"lost {min(lost[row], 9.99):.0%} of the best improvement")
+        int(row): f"{when} it "
+        + ("did not finish" if math.isinf(lost[row]) else f"lost {_percent(lost[row])} of the best improvement")
         for rank, row in enumerate(order)
-        if math.isinf(lost[row]) or (rank >= _SEED_KEPT and lost[row] > _SEED_LOSS)
+        if math.isinf(lost[row]) or (rank >= kept and lost[row] > bound)
     }
+
+
+def _percent(share: float) -> str:
+    return f"{min(share, 9.99):.0%}" if share >= 0.1 else f"{share:.2%}"
+
+
+def _error(settings: Sequence[Sequence[StudyMember]]) -> float:
+    """Standard error of the mean difference to the first of the settings, pooled over the others."""
+    losses = np.array([[one.final_loss for one in members] for members in settings], dtype=np.float64)
+    if len(losses) < 2:
+        return 0.0
+    variances = (losses[1:] - losses[0]).var(axis=1, ddof=1)
+    return float(np.sqrt(variances.mean() / losses.shape[1]))
 
 
 def _mean_loss(members: Sequence[StudyMember]) -> float:

@@ -17,6 +17,7 @@ import numpy.typing as npt
 import torch
 
 from surefoot.engines.engine import Engine, Validation
+from surefoot.engines.families import family_name
 from surefoot.engines.fused import FORMS, Fused, fused_form
 from surefoot.engines.serial import Serial
 from surefoot.engines.train import train_members
@@ -71,11 +72,16 @@ def train_unit(task: Task, job: Job, tick: Tick | None = None) -> list[MemberRes
     if rows:
         recipes = [job.recipes[row] for row in rows]
         spreads: dict[int, npt.NDArray[np.float64]] = {}
-        dominated = Dominated(unit.horizon, recipes[0].schedule) if job.prune else None
+        dominated = _competitions(recipes, unit.horizon) if job.prune else {}
 
         def monitor(validation: Validation) -> dict[int, tuple[Fate, str]]:
             spreads.update(zip(validation.members, validation.groups, strict=True))
-            return {} if dominated is None else dominated(validation)
+            lost: dict[int, tuple[Fate, str]] = {}
+            for places, rule in dominated.items():
+                rows = [row for row, member in enumerate(validation.members) if member in places]
+                if rows:
+                    lost |= rule(validation.spread([(validation.members[row], row) for row in rows]))
+            return lost
 
         def make_engine(changed: Task, some: Sequence[Recipe]) -> Engine:
             return _Steady(changed, some, unit)
@@ -83,13 +89,21 @@ def train_unit(task: Task, job: Job, tick: Tick | None = None) -> list[MemberRes
         with borrowed_threads(1):
             runs = train_members(
                 task, recipes, horizon=unit.horizon, validate_at=(0, *unit.validate_at), monitor=monitor, tick=tick,
-                make_engine=make_engine,
+                make_engine=make_engine, mixed=True,
             )  # fmt: skip
         if any(run.fate == "interrupted" for run in runs):
             raise KeyboardInterrupt
         for place, (row, run) in enumerate(zip(rows, runs, strict=True)):
             results[row] = _result(run, spreads.get(place))
     return [results[row] for row in range(len(job.recipes))]
+
+
+def _competitions(recipes: Sequence[Recipe], horizon: int) -> dict[frozenset[int], Dominated]:
+    """The members that compete with each other, and what gives up those that lose: one family under one seed."""
+    found: dict[tuple[int, str], list[int]] = {}
+    for place, recipe in enumerate(recipes):
+        found.setdefault((recipe.order_seed, family_name(recipe)), []).append(place)
+    return {frozenset(places): Dominated(horizon, recipes[places[0]].schedule) for places in found.values()}
 
 
 class _Steady:

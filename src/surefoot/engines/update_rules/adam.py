@@ -14,6 +14,7 @@ from surefoot.engines.update_rules.rule import (
     add_scaled,
     add_square,
     column,
+    native_pays,
     per_member,
 )
 
@@ -76,7 +77,7 @@ class AdamRule(_AdamFamily):
     def _update(
         self, param: Tensor, grad: Tensor, slots: dict[str, Tensor], lr: Value, decay: Value, now: _Moments
     ) -> None:
-        if self._native(param, grad, slots, lr, decay, now):
+        if native_pays(param) and self._native(param, grad, slots, lr, decay, now):
             return
         mean, square = self._average(param, grad, slots, lr, decay, now)
         if "largest" in slots:

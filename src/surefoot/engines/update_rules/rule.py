@@ -189,13 +189,16 @@ def add_square(target: Tensor, grad: Tensor, keep: Value) -> None:
         target.mul_(keep).addcmul_(grad, grad, value=1 - keep)
 
 
+def native_pays(param: Tensor) -> bool:
+    """Whether one call of a native kernel per member beats several calls for all."""
+    return param.is_cpu and param[0].numel() >= NATIVE_FROM and param.is_floating_point()
+
+
 def per_member(param: Tensor, values: Iterable[Value], kernel: Callable[..., None], *tensors: Tensor) -> bool:
-    """Run a native kernel once per member; False where it does not pay or does not apply, with nothing done.
+    """Run a native kernel once per member; False where it does not apply, with nothing done. See `native_pays`.
 
     The kernel gets one list [param, *tensors] of the member and its own numbers out of `values`.
     """
-    if not param.is_cpu or param[0].numel() < NATIVE_FROM or not param.is_floating_point():
-        return False
     numbers: list[list[float]] = []
     for value in values:
         if isinstance(value, Tensor):

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from surefoot.engines.update_rules.rule import Interval, UpdateRule, Value, add_scaled, column, per_member
+from surefoot.engines.update_rules.rule import Interval, UpdateRule, Value, add_scaled, column, native_pays, per_member
 from surefoot.errors import RecipeError
 
 __all__ = ["SGDRule"]
@@ -51,7 +51,7 @@ class SGDRule(UpdateRule):
     def _update(self, param: Tensor, grad: Tensor, slots: dict[str, Tensor], lr: Value, decay: Value, now: Any) -> None:
         first, mu, fresh = now
         buffer = slots.get("momentum")
-        if self._native(param, grad, buffer, lr, decay, now):
+        if native_pays(param) and self._native(param, grad, buffer, lr, decay, now):
             return
         add_scaled(grad, param, decay)
         if buffer is not None:
