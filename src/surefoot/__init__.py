@@ -68,6 +68,10 @@ register_face("lab", "plot", "surefoot.report.lab_figures:lab_figure")
 register_face("schedule", "plot", "surefoot.report.schedule_figure:schedule_figure")
 register_face("study", "plot", "surefoot.report.study_charts:study_figure")
 register_face("study", "html", "surefoot.report.study_page:study_card")
+register_face("action", "html", "surefoot.report.watched_page:action_card")
+for _kind in ("probe", "watched"):
+    register_face(_kind, "plot", f"surefoot.report.watched_figures:{_kind}_figure")
+    register_face(_kind, "html", f"surefoot.report.watched_page:{_kind}_card")
 register_face("schedule", "torch", "surefoot.engines.torch_schedule:TorchSchedule")
 
 __all__ = ["__version__", *_HOMES]  # noqa: PLE0604 - every entry is a string

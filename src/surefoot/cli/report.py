@@ -8,7 +8,7 @@ from rich.console import Console
 from surefoot.cli.console import result_console
 from surefoot.cli.output import Output
 from surefoot.cli.saved import load_record
-from surefoot.records import Curvature, Found, Landscape, Record, Run, Sweep
+from surefoot.records import Curvature, Found, Landscape, Probe, Record, Run, Sweep, Watched
 from surefoot.records.claim import TextbookRecord
 from surefoot.records.diagnosis import Diagnoses, Diagnosis
 from surefoot.records.study import Study
@@ -25,7 +25,8 @@ __all__ = ["report"]
 def report(file: str, out: str | None, quiet: bool) -> None:
     """Draw the page and the pictures of the record in FILE, which another command wrote with --json or --out.
 
-    Found, run, sweep, study, diagnosis, curvature, landscape, lab, schedule and textbook records can be drawn.
+    Found, run, sweep, study, diagnosis, watched, probe, curvature, landscape, lab, schedule and textbook records can be
+    drawn.
     """
     from pathlib import Path
 
@@ -33,7 +34,7 @@ def report(file: str, out: str | None, quiet: bool) -> None:
 
     record = load_record(
         file, Found, Run, Sweep, LabResult, SchedulePreview, Curvature, Landscape, TextbookRecord, Study, Diagnoses,
-        Diagnosis,
+        Diagnosis, Watched, Probe,
     )  # fmt: skip
     drawn = {name: writer for name, writer in files_of(record).items() if not name.endswith(".json")}
     output = Output(None, out if out is not None else str(Path(file).parent), list(drawn))
@@ -61,6 +62,12 @@ def _show(record: Record, console: Console) -> None:
         from surefoot.cli.diagnose import show_diagnoses
 
         show_diagnoses(record, console)
+    elif isinstance(record, Watched | Probe):
+        from surefoot.report.watched_words import probe_answer, probe_words, watched_words
+
+        said = watched_words(record) if isinstance(record, Watched) else [probe_answer(record), *probe_words(record)]
+        for sentence in said:
+            console.print(sentence, markup=False, highlight=False, soft_wrap=True)
     elif isinstance(record, Curvature):
         from surefoot.cli.curvature import show_curvature
 

@@ -12,7 +12,7 @@ from surefoot.report.figures import Picture, found_figure, run_figure, sweep_fig
 from surefoot.report.numbers import brief, count, rate
 from surefoot.report.words import headline, recipe_phrase, recommendation, run_sentence
 
-__all__ = ["found_card", "run_card", "sweep_card"]
+__all__ = ["card", "card_table", "found_card", "run_card", "sweep_card"]
 
 
 def found_card(found: Found) -> str:
@@ -21,11 +21,11 @@ def found_card(found: Found) -> str:
         (rate(one.lr), brief(one.loss), f"{one.steps} of {one.horizon}", one.fate, str(one.seed))
         for one in sorted(found.curve, key=lambda one: (-one.horizon, one.loss))
     ]
-    return _card(
+    return card(
         headline(found),
         [*recommendation(found), recipe_phrase(found.recipe)],
         found_figure(found),
-        _table(("rate", "validation loss", "steps", "fate", "seed"), rows),
+        card_table(("rate", "validation loss", "steps", "fate", "seed"), rows),
     )
 
 
@@ -34,7 +34,7 @@ def run_card(run: Run) -> str:
     phrase = [] if run.recipe is None else [recipe_phrase(run.recipe)]
     rows = [(str(step), brief(loss)) for step, loss in zip(run.val_step, run.val_loss.tolist(), strict=True)]
     name = "Training" if run.recipe is None or run.recipe.lr is None else f"Training at rate {rate(run.recipe.lr)}"
-    return _card(name, [run_sentence(run), *phrase], run_figure(run), _table((run.unit, "validation loss"), rows))
+    return card(name, [run_sentence(run), *phrase], run_figure(run), card_table((run.unit, "validation loss"), rows))
 
 
 def sweep_card(sweep: Sweep) -> str:
@@ -44,11 +44,12 @@ def sweep_card(sweep: Sweep) -> str:
         for run in sweep.runs
     ]
     said = [f"{count(len(sweep.runs), 'run')}, {sweep.cost:,} steps in all."]
-    table = _table(("rate", "steps", "validation loss", "fate"), rows)
-    return _card(f"Sweep of {sweep.task}", said, sweep_figure(sweep), table)
+    table = card_table(("rate", "steps", "validation loss", "fate"), rows)
+    return card(f"Sweep of {sweep.task}", said, sweep_figure(sweep), table)
 
 
-def _card(title: str, sentences: list[str], picture: Picture, table: Markup) -> str:
+def card(title: str, sentences: list[str], picture: Picture, table: Markup) -> str:
+    """A title, sentences, a picture and, folded, a table, as one piece of HTML."""
     stream = io.BytesIO()
     picture.savefig(stream, format="png", dpi=90)
     source = "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
@@ -58,6 +59,7 @@ def _card(title: str, sentences: list[str], picture: Picture, table: Markup) -> 
     return tag("div", tag("strong", title), *said, image, numbers, style="max-width:60em")
 
 
-def _table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Markup:
+def card_table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Markup:
+    """A plain table of text."""
     head = tag("tr", *(tag("th", name, scope="col") for name in columns))
     return tag("table", tag("thead", head), tag("tbody", *(tag("tr", *(tag("td", c) for c in row)) for row in rows)))

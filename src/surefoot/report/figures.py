@@ -30,6 +30,7 @@ __all__ = [
     "found_figure",
     "members_figure",
     "new_picture",
+    "panels_of_run",
     "plain_title",
     "run_figure",
     "styled",
@@ -111,20 +112,25 @@ def run_figure(run: Run, path: str | os.PathLike[str] | None = None) -> Picture:
     Raises:
         OutputError: `path` cannot be written.
     """
-    panels = ["loss", *(["metrics"] if run.val_metrics else []), "rate", *(["norm"] if len(run.grad_norm) else [])]
-    picture = Picture(figsize=(8.0, 2.0 + 1.7 * (len(panels) - 1) + 1.2), layout="constrained")
-    FigureCanvasAgg(picture)
-    grid = picture.subplots(
-        len(panels), 1, sharex=True, squeeze=False, height_ratios=[2.0 if one == "loss" else 1.1 for one in panels]
-    )
-    for axes, panel in zip(grid[:, 0], panels, strict=True):
-        styled(axes)
-        {"loss": _run_loss, "metrics": _run_metrics, "rate": _run_rate, "norm": _run_norm}[panel](axes, run)
-    grid[-1, 0].set_xlabel(f"{run.unit}s")
+    picture, grid = panels_of_run(run)
     subject = f"Training of {run.task}" if run.task else "Training"
     name = "" if run.recipe is None or run.recipe.lr is None else f" at rate {rate(run.recipe.lr)}"
-    grid[0, 0].set_title(plain_title(f"{subject}{name}: {run.fate}"))
+    grid[0].set_title(plain_title(f"{subject}{name}: {run.fate}"))
     return written(picture, path)
+
+
+def panels_of_run(run: Run, more: int = 0) -> tuple[Picture, list[Axes]]:
+    """Losses, metrics, rate and gradient norm one below the other, and `more` empty panels over the same steps."""
+    panels = ["loss", *(["metrics"] if run.val_metrics else []), "rate", *(["norm"] if len(run.grad_norm) else [])]
+    rows = len(panels) + more
+    picture = Picture(figsize=(8.0, 2.0 + 1.7 * (rows - 1) + 1.2), layout="constrained")
+    FigureCanvasAgg(picture)
+    grid = picture.subplots(rows, 1, sharex=True, squeeze=False, height_ratios=[2.0, *[1.1] * (rows - 1)])[:, 0]
+    for axes, panel in zip(grid, panels, strict=False):
+        styled(axes)
+        {"loss": _run_loss, "metrics": _run_metrics, "rate": _run_rate, "norm": _run_norm}[panel](axes, run)
+    grid[-1].set_xlabel(f"{run.unit}s")
+    return picture, list(grid)
 
 
 def _run_loss(axes: Axes, run: Run) -> None:

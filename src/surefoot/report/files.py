@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from surefoot.errors import RecordError
-from surefoot.records import Curvature, Found, Landscape, Record, Run, Sweep
+from surefoot.records import Curvature, Found, Landscape, Probe, Record, Run, Sweep, Watched
 from surefoot.records.claim import TextbookRecord
 from surefoot.records.diagnosis import Diagnoses, Diagnosis
 from surefoot.records.study import Study
@@ -60,6 +60,14 @@ def files_of(record: Record) -> dict[str, Writer]:
         from surefoot.report.diagnosis_page import diagnosis_files
 
         return diagnosis_files(record)
+    if isinstance(record, Watched):
+        from surefoot.report.watched_page import watched_files
+
+        return watched_files(record)
+    if isinstance(record, Probe):
+        from surefoot.report.watched_page import probe_files
+
+        return probe_files(record)
     if not isinstance(record, Found | Run | Sweep):
         raise RecordError(f"a {record.kind} record has no page; give a found, run, sweep, lab or schedule record")
     pictures = {

@@ -255,6 +255,13 @@ class Watch:
             probes=tuple(self._probes), skipped=self._recorder.skipped, overhead=self.overhead,
         )  # fmt: skip
 
+    def plot(self, path: str | Path | None = None) -> Any:
+        """Draw the training so far; see `surefoot.records.Record.plot`."""
+        return self.record().plot(path)
+
+    def _repr_html_(self) -> str | None:
+        return self.record()._repr_html_()
+
     # What can be asked.
 
     def probe(self, batches: Any, loss: Callable[..., Any], **options: Any) -> Probe:
