@@ -67,7 +67,7 @@ def test_the_page_tells_what_was_found_done_and_tried(watched):
     assert "1 deed changed the training; 1 only said or taken back." in text
     assert "raise after 31 steps" in text
     assert "stop after 39 steps (only said)" in text
-    assert "The layers were looked at 6 times, which took 1.2% of the training's time." in text
+    assert "The layers were looked at 6 times; watching took 1.2% of the training's time." in text
     assert "Best rate now 0.1 (0.05 to 0.2)" in text
     assert "Unknown which rate is best now" in text
     plots = {one.get("id") for one in page.of("div")}

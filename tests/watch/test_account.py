@@ -42,4 +42,15 @@ def test_a_pause_earns_no_more_than_a_usual_update():
         account.update_made(step * 0.1)
     before = account.balance
     account.update_made(1000.0)
-    assert account.balance - before <= 0.5 * 8 * 0.1 + 1e-9
+    assert account.balance - before == pytest.approx(0.5 * 0.1)
+
+
+def test_updates_that_have_become_slow_for_good_are_usual_soon():
+    account, now = Account(0.5, clock=lambda: 0.0), 0.0
+    account.pay(1e6, "look")
+    for length in [0.1] * 20 + [10.0] * 100:
+        now += length
+        account.update_made(now)
+    before = account.balance
+    account.update_made(now + 10.0)
+    assert account.balance - before == pytest.approx(5.0)

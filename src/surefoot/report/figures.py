@@ -164,8 +164,11 @@ def _run_rate(axes: Axes, run: Run) -> None:
 
 
 def _run_norm(axes: Axes, run: Run) -> None:
-    axes.plot(run.step, run.grad_norm, color=FAINT, linewidth=0.8, alpha=0.6)
-    axes.plot(run.step, smoothed(run.grad_norm), color=_INK, linewidth=1.3)
+    known = np.isfinite(run.grad_norm)
+    # Norms that were looked at now and then are points; a line would break between them.
+    mark: dict[str, Any] = {} if known.mean() > 0.5 else {"marker": ".", "markersize": 3}
+    axes.plot(run.step[known], run.grad_norm[known], color=FAINT, linewidth=0.8, alpha=0.6, **mark)
+    axes.plot(run.step[known], smoothed(run.grad_norm[known]), color=_INK, linewidth=1.3)
     if is_wide(run.grad_norm.tolist()):
         _logarithmic(axes)
     axes.set_ylabel("gradient norm")

@@ -25,7 +25,7 @@ def watched_words(watched: Watched) -> list[str]:
         rest = f"; {only} only said or taken back" if only else ""
         said.append(f"{count(done, 'deed')} changed the training{rest}.")
     looks = len(watched.inspection.step)
-    took = "" if watched.overhead is None else f", which took {watched.overhead:.1%} of the training's time"
+    took = "" if watched.overhead is None else f"; watching took {watched.overhead:.1%} of the training's time"
     said.append(f"The layers were looked at {count(looks, 'time')}{took}.")
     return said
 

@@ -56,11 +56,10 @@ class Account:
                 own = self._usual
             elif purchase:
                 self._prices.setdefault(purchase, self._pending)
-            if self._usual:
-                own = min(own, _REST * self._usual)
-                self._usual += 0.1 * (own - self._usual)
-            else:
-                self._usual = own
+            usual = self._usual or own
+            # A pause moves what is usual a little too: updates may have become that slow for good.
+            self._usual = usual + 0.1 * (min(own, 2 * usual) - usual)
+            own = usual if own > _REST * usual else own
             self.elapsed += own
             limit = _SAVED * max(self._prices.values(), default=0.0)
             self.balance = min(self.balance + self.share * own, max(limit, self.balance))

@@ -294,7 +294,8 @@ class Watch:
     def _after(self) -> None:
         now = time.perf_counter()
         self._judging.update_made(now)
-        self._alert.update_made(now)
+        if self._acting.deeds:
+            self._alert.update_made(now)
         self._look_after()
 
     def _look_after(self) -> None:
