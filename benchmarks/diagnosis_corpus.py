@@ -1,11 +1,13 @@
 """The corpus of diagnoses: trainings with known faults, labelled by outcome and by counterfactual reruns.
 
     python benchmarks/diagnosis_corpus.py            # makes benchmarks/records/diagnosis_corpus.npz
+    python benchmarks/diagnosis_corpus.py --later    # makes benchmarks/records/diagnosis_later.npz
+    python benchmarks/diagnosis_corpus.py --fresh    # makes benchmarks/records/diagnosis_fresh.npz
 
-For every task and way of training it (see diagnosis_tasks.py) a *sweep* of 11 rates over 6 decades is trained from
-one initialisation: its runs are one another's counterfactuals. From the best rate of a sweep *faulty* trainings are
-made: a schedule that decays too early, a rate that jumps at a resume, one burst of huge updates, frozen weights,
-shuffled labels, inputs without information, few examples with noisy labels, damaged examples, dead units, NaN.
+For every task and way of training it (see diagnosis_tasks.py) a *sweep* of rates over 6 decades is trained from one
+initialisation: its runs are one another's counterfactuals. From the best rate of a sweep *faulty* trainings are made: a
+schedule that decays too early, a rate that jumps at a resume, one burst of huge updates, frozen weights, shuffled
+labels, inputs without information, few examples with noisy labels, damaged examples, dead units, NaN.
 
 The file holds raw losses of every step; what a log shows of them is decided by diagnosis_logs.py.
 """
@@ -16,6 +18,7 @@ import argparse
 import copy
 import json
 import multiprocessing
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -24,7 +27,18 @@ import numpy as np
 import torch
 from torch import nn
 
-from diagnosis_tasks import CALIBRATION, HELD_OUT, LENGTHS, LOWEST, RATES, STEP, TRAININGS, Training, make_task
+from diagnosis_tasks import (
+    FIRST,
+    FRESH,
+    HELD_OUT,
+    LATER,
+    Training,
+    batch_of,
+    make_task,
+    rates_of,
+    steps_of,
+    trainings_of_task,
+)
 from surefoot.engines.calibrate import choose_engine
 from surefoot.engines.train import train_members
 from surefoot.records import Provenance, Recipe, Run
@@ -33,13 +47,14 @@ from surefoot.tasks.sources import make_source
 from surefoot.tasks.task import Task
 
 FILE = Path(__file__).parent / "records" / "diagnosis_corpus.npz"
+LATER_FILE = FILE.with_name("diagnosis_later.npz")
 FRESH_FILE = FILE.with_name("diagnosis_fresh.npz")
 SEED = 7
 VALIDATIONS = 20
 
 
 def _recipe(training: Training, task: Task, name: str, lr: float) -> Recipe:
-    steps, batch = LENGTHS[name]
+    steps, batch = steps_of(name), batch_of(name)
     per_epoch = 1 if batch == "full" else max(1, task.train.size // int(batch))
     return Recipe(
         optimizer=training.optimizer,
@@ -62,11 +77,10 @@ def trainings_of(name: str) -> list[dict[str, Any]]:
     """All trainings of one task: their descriptions, with the losses under `loss`, `val_step`, `val_loss`."""
     torch.set_num_threads(1)
     task = make_task(name)
-    steps = LENGTHS[name][0]
+    steps = steps_of(name)
     found: list[dict[str, Any]] = []
-    for number, training in enumerate(TRAININGS[name]):
-        lrs = [float(10 ** (LOWEST[training.key] + STEP * place)) for place in range(RATES)]
-        recipes = [_recipe(training, task, name, lr) for lr in lrs]
+    for number, training in enumerate(trainings_of_task(name)):
+        recipes = [_recipe(training, task, name, lr) for lr in rates_of(name, training)]
         runs = _train(task, recipes, steps)
         sweep = f"{name} {training.key} {training.schedule}"
         for recipe, run in zip(recipes, runs, strict=True):
@@ -202,11 +216,10 @@ def _described(
     steps: int,
     options: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    size = LENGTHS[name][1]
     return {
         "task": name, "sweep": sweep, "fault": fault, "lr": recipe.lr, "steps": steps, "fate": run.fate,
         "schedule": recipe.schedule, "schedule_options": options or {}, "optimizer": training.key,
-        "batch": size, "steps_per_epoch": run.steps_per_epoch or 0,
+        "batch": batch_of(name), "steps_per_epoch": run.steps_per_epoch or 0,
         "loss": run.loss, "val_step": run.val_step, "val_loss": run.val_loss,
     }  # fmt: skip
 
@@ -221,27 +234,41 @@ def _rounded(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--later", action="store_true", help="the tasks that were added later")
+    parser.add_argument("--fresh", action="store_true", help="the tasks that nothing was fitted or chosen on")
     parser.add_argument("--tasks", help="comma-separated; default all")
+    parser.add_argument("--add", action="store_true", help="keep what the file holds")
     parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--file", type=Path, default=FILE)
+    parser.add_argument("--file", type=Path)
     given = parser.parse_args()
-    names = given.tasks.split(",") if given.tasks else [*CALIBRATION, *HELD_OUT]
+    names = [*FRESH] if given.fresh else [*LATER] if given.later else [*FIRST, *HELD_OUT]
+    names = given.tasks.split(",") if given.tasks else names
+    file = given.file or (FRESH_FILE if given.fresh else LATER_FILE if given.later else FILE)
     started = time.time()
     found: list[dict[str, Any]] = []
+    if given.add:
+        from diagnosis_logs import load
+
+        found, head = load(file)
+        started -= head["seconds"]
+        names = [name for name in names if name not in {one["task"] for one in found}]
     # The longest first, so that the processes end together.
     names.sort(key=lambda name: name not in ("text-gru", "text-transformer", "text-elman", "markov-transformer"))
     with borrowed_rng(SEED), multiprocessing.get_context("fork").Pool(given.processes) as pool:
         for name, some in zip(names, pool.imap(trainings_of, names, chunksize=1), strict=True):
             found += some
             print(f"{name}: {len(some)} trainings, {time.time() - started:.0f} s", flush=True)
-    save(found, given.file, time.time() - started)
+            save(found, file, time.time() - started)
 
 
 def save(found: list[dict[str, Any]], file: Path, seconds: float) -> None:
-    series = {key: [_rounded(one.pop(key)) for one in found] for key in ("loss", "val_loss")}
-    steps = [one.pop("val_step") for one in found]
-    provenance = Provenance.here(seeds={"training": SEED}, command="python benchmarks/diagnosis_corpus.py")
-    head = {"trainings": found, "seconds": round(seconds), "provenance": provenance.to_json()}
+    series = {key: [_rounded(one[key]) for one in found] for key in ("loss", "val_loss")}
+    steps = [one["val_step"] for one in found]
+    told = [{key: value for key, value in one.items() if not isinstance(value, np.ndarray)} for one in found]
+    provenance = Provenance.here(
+        seeds={"training": SEED}, command=" ".join(["python", "benchmarks/diagnosis_corpus.py", *sys.argv[1:]])
+    )
+    head = {"trainings": told, "seconds": round(seconds), "provenance": provenance.to_json()}
     with file.open("wb") as stream:
         np.savez_compressed(
             stream,

@@ -14,7 +14,13 @@ fitted:
 - What no log could tell is not asked: where the loss has not moved by more than its noise, a rate far too low, frozen
   weights and "not learning" are the same.
 
-Several verdicts can be right; the *size* of a wrong rate is measured to the best rate of the sweep.
+Several verdicts can be right.
+
+The *size* of a wrong rate has no single right answer where the response is flat: rates over two decades may end as
+well. So it is measured to the *near-best* rates: those around the best one whose share lost is at most `GOOD`, up to
+the first one on either side that loses more (between two rates of a sweep the share is taken to go straight). A size is
+off by the decades from the corrected rate to the nearest of these, by nothing inside. Beside it stands the stricter
+distance to the middle of the good rates, a single rate.
 """
 
 from __future__ import annotations
@@ -58,7 +64,14 @@ class Example:
     direction: int
     """Where the best rate lies: 1 above, -1 below, 0 not asked."""
     decades: float | None
-    """log10 of the best rate over this one; None where there is no such counterfactual."""
+    """log10 of the middle of the good rates over this one; None where there is no such counterfactual."""
+    near: tuple[float, float] | None
+    """log10 of the lowest and of the highest near-best rate over this one."""
+
+    def off(self, decades: float) -> float:
+        """By how many decades the rate would be wrong after a correction by `decades`."""
+        low, high = self.near or (math.nan, math.nan)
+        return max(low - decades, decades - high, 0.0)
 
 
 def load(file: Path) -> tuple[list[dict[str, Any]], dict[str, Any]]:
@@ -117,12 +130,23 @@ class _Sweep:
         weight = np.exp(-course / 0.03)
         self.best = float((weight * fine).sum() / weight.sum())
         """log10 of the best rate: rates that are as good weigh as much."""
+        self.near = _around(fine, course)
 
     def share(self, loss: float) -> float:
         return max(loss - self.lowest, 0.0) / self.gain
 
     def share_at(self, lr: float) -> float:
         return float(np.interp(math.log10(lr), self.x, [self.share(end) for end in self.ends]))
+
+
+def _around(x: Any, share: Any) -> tuple[float, float]:
+    """The ends of the stretch of `x` around the lowest share on which no share is above `GOOD`."""
+    best = int(share.argmin())
+    bad = np.flatnonzero(share > GOOD)
+    left, right = bad[bad < best], bad[bad > best]
+    low = int(left[-1]) + 1 if len(left) else 0
+    high = int(right[0]) - 1 if len(right) else len(x) - 1
+    return float(x[low]), float(x[high])
 
 
 def end_of(one: dict[str, Any]) -> float:
@@ -145,7 +169,11 @@ def _example(one: dict[str, Any], sweep: _Sweep, decayed: _Sweep | None, rng: np
         direction = 1
     elif right <= (HIGH | {"noise_floor"}) and right & HIGH:
         direction = -1
-    return Example(one["task"], one["sweep"], one["fault"], form, run, beside, right, label, good, direction, decades)
+    at = math.log10(one["lr"])
+    near = None if decades is None else (sweep.near[0] - at, sweep.near[1] - at)
+    return Example(
+        one["task"], one["sweep"], one["fault"], form, run, beside, right, label, good, direction, decades, near
+    )
 
 
 def _judged(
@@ -314,8 +342,10 @@ def _rates(one: dict[str, Any], count: int) -> Any:
     if one["fault"] in ("burst", "frozen"):
         # What caused the burst is not in the log, and the optimizer of frozen weights has a rate all the same.
         return np.full(count, one.get("shown_lr", one["lr"]))
-    schedule = make(one["schedule"], peak=one["lr"], steps=one["steps"], **_options(one))
-    return np.array([schedule(step) for step in range(count)])
+    if len(one.get("rates", ())) < count:
+        schedule = make(one["schedule"], peak=one["lr"], steps=one["steps"], **_options(one))
+        one["rates"] = np.array([schedule(step) for step in range(max(count, one["steps"]))])
+    return one["rates"][:count]
 
 
 def _options(one: dict[str, Any]) -> dict[str, Any]:

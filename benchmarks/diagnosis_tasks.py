@@ -1,20 +1,21 @@
 """What the trainings of the corpus of diagnoses are of: tasks, split into two parts, and how each is trained.
 
 The split is by data: no data set of the held-out tasks is among those the checks and the model of verdicts were fitted
-on. It was fixed before anything was fitted.
+on. It was fixed before anything was fitted. Tasks were added to those fitted on later: five that had once been made
+for a look at what was fitted before, and those of diagnosis_varied.py.
 """
 
 from __future__ import annotations
 
-import dataclasses
 from functools import partial
-from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
 import panel
+from diagnosis_fresh import MADE as FRESHLY_MADE
+from diagnosis_varied import VARIED, Training, Way, make_varied, tabled, way_of
 from surefoot.tasks.catalogue import find_entry
 from surefoot.tasks.data.tables import digits
 from surefoot.tasks.data.tiny_text import tiny_text
@@ -23,19 +24,15 @@ from surefoot.tasks.models.recurrent import recurrent
 from surefoot.tasks.models.transformer import transformer
 from surefoot.tasks.task import Task
 
-__all__ = ["CALIBRATION", "FRESH", "HELD_OUT", "LENGTHS", "LOWEST", "RATES", "STEP", "TRAININGS", "make_task"]
+__all__ = [
+    "CALIBRATION", "FRESH", "HELD_OUT", "LATER", "Training", "batch_of", "make_task", "rates_of", "steps_of",
+    "trainings_of_task",
+]  # fmt: skip
 
-SGD: tuple[str, dict[str, Any]] = ("sgd", {})
-MOMENTUM: tuple[str, dict[str, Any]] = ("sgd", {"momentum": 0.9})
-ADAM: tuple[str, dict[str, Any]] = ("adam", {})
-ADAMW: tuple[str, dict[str, Any]] = ("adamw", {"weight_decay": 0.01})
-RMS: tuple[str, dict[str, Any]] = ("rmsprop", {})
-
-RATES = 11
-STEP = 0.6
-"""Decades between two rates of a sweep."""
-LOWEST = {"sgd": -4.5, "momentum": -5.2, "adam": -5.6, "adamw": -5.6, "rmsprop": -5.9}
-"""log10 of the lowest rate of a sweep."""
+LOWEST = {
+    "sgd": -4.5, "momentum": -5.2, "nesterov": -5.2, "adam": -5.6, "adamw": -5.6, "rmsprop": -5.9, "adagrad": -4.6,
+}  # fmt: skip
+"""log10 of the lowest rate of a sweep, which spans 6 decades."""
 
 LENGTHS: dict[str, tuple[int, int | str]] = {
     # task: updates, batch size
@@ -69,44 +66,63 @@ LENGTHS: dict[str, tuple[int, int | str]] = {
     "curve": (320, 24),
 }
 
-CALIBRATION = (
+FIRST = (
     "digits", "digits-cnn", "digits-bn", "digits-autoencoder", "few-digits", "breast-cancer", "diabetes", "iris",
     "spirals", "half-spirals", "friedman-deep", "least-squares", "marked-sum", "markov-transformer", "xor",
 )  # fmt: skip
 HELD_OUT = ("wine", "penguins", "bowl", "mnist-norm", "mnist-mlp", "text-gru", "text-elman", "text-transformer")
 
-FRESH = ("classes", "moons", "waves", "blobs", "curve")
-"""Made after everything was fitted and chosen, and looked at once."""
+SECOND = ("classes", "moons", "waves", "blobs", "curve")
+"""Once made for a look at what was fitted on the first tasks alone."""
 
-
-@dataclasses.dataclass(frozen=True)
-class Training:
-    """An optimizer and a schedule; a whole sweep of rates is trained with it."""
-
-    optimizer: str
-    options: dict[str, Any]
-    schedule: str
-
-    @property
-    def key(self) -> str:
-        return "momentum" if self.options.get("momentum") else self.optimizer
-
+LATER = (*SECOND, *VARIED)
+CALIBRATION = (*FIRST, *LATER)
+FRESH = tuple(FRESHLY_MADE)
+"""Trained only after everything had been fitted and chosen, and looked at once."""
 
 _PAIRS = {
-    0: (SGD, ADAM), 1: (MOMENTUM, ADAMW), 2: (MOMENTUM, RMS), 3: (SGD, RMS), 4: (MOMENTUM, ADAM),
+    0: ("sgd", "adam"), 1: ("momentum", "adamw"), 2: ("momentum", "rmsprop"), 3: ("sgd", "rmsprop"),
+    4: ("momentum", "adam"),
 }  # fmt: skip
+_PLACES = (*FIRST, *HELD_OUT, *SECOND)
 
 
-def _trainings(place: int) -> tuple[Training, ...]:
+def trainings_of_task(name: str) -> tuple[Training, ...]:
     """Two optimizers, each at a constant and at a decaying rate: the decay is the counterfactual of a noise floor."""
+    way = _way_of(name)
+    if way is not None:
+        return way.trainings
+    place = _PLACES.index(name)
     return tuple(
-        Training(name, options, schedule)
-        for name, options in _PAIRS[place % len(_PAIRS)]
+        Training(key, schedule)
+        for key in _PAIRS[place % len(_PAIRS)]
         for schedule in ("constant", ("cosine", "linear", "warmup:linear:0.05+cosine")[place % 3])
     )
 
 
-TRAININGS = {name: _trainings(place) for place, name in enumerate((*CALIBRATION, *HELD_OUT, *FRESH))}
+def _way_of(name: str) -> Way | None:
+    return FRESHLY_MADE[name][1] if name in FRESHLY_MADE else way_of(name) if name in VARIED else None
+
+
+def steps_of(name: str) -> int:
+    """Updates of a training of the task."""
+    way = _way_of(name)
+    return LENGTHS[name][0] if way is None else way.steps
+
+
+def batch_of(name: str) -> int | str:
+    """Its batch size."""
+    way = _way_of(name)
+    return LENGTHS[name][1] if way is None else way.batch
+
+
+def rates_of(name: str, training: Training) -> list[float]:
+    """The rates of a sweep, lowest first."""
+    way = _way_of(name)
+    if way is not None:
+        lowest = LOWEST[training.key] + way.shift
+        return [float(10 ** (lowest + 0.5 * place)) for place in range(13)]
+    return [float(10 ** (LOWEST[training.key] + 0.6 * place)) for place in range(11)]
 
 
 def _autoencoder() -> Task:
@@ -157,21 +173,21 @@ def _classes() -> Task:
     x, y = make_classification(
         900, 24, n_informative=8, n_classes=4, flip_y=0.05, class_sep=1.2, random_state=11
     )  # fmt: skip
-    return _tabled("classes", x, y, partial(mlp, (24, 48, 48, 4)))
+    return tabled("classes", x, y, partial(mlp, (24, 48, 48, 4)))
 
 
 def _moons() -> Task:
     from sklearn.datasets import make_moons
 
     x, y = make_moons(700, noise=0.15, random_state=12)
-    return _tabled("moons", x, y, partial(mlp, (2, 24, 24, 2), activation="tanh"))
+    return tabled("moons", x, y, partial(mlp, (2, 24, 24, 2), activation="tanh"))
 
 
 def _blobs() -> Task:
     from sklearn.datasets import make_blobs
 
     x, y = make_blobs(1000, 12, centers=7, cluster_std=5.0, random_state=13)
-    return _tabled("blobs", x / 10, y, partial(nn.Linear, 12, 7))
+    return tabled("blobs", x / 10, y, partial(nn.Linear, 12, 7))
 
 
 def _waves() -> Task:
@@ -188,22 +204,14 @@ def _waves() -> Task:
             nn.AdaptiveAvgPool1d(4), nn.Flatten(), nn.Linear(48, 5),
         )  # fmt: skip
 
-    return _tabled("waves", x, y, model)
+    return tabled("waves", x, y, model)
 
 
 def _curve() -> Task:
     rng = np.random.default_rng(15)
     x = rng.uniform(-2, 2, (800, 1))
     y = np.sin(3 * x) * np.exp(-(x**2) / 3) + 0.1 * rng.standard_normal((800, 1))
-    return _tabled("curve", x, y, partial(mlp, (1, 40, 40, 1), activation="tanh"), loss=nn.MSELoss())
-
-
-def _tabled(name: str, x: Any, y: Any, model: Any, loss: Any = None) -> Task:
-    rows = torch.tensor(x, dtype=torch.float32)
-    target = torch.tensor(y, dtype=torch.long if loss is None else torch.float32)
-    cut = int(0.75 * len(rows))
-    data = {"train": (rows[:cut], target[:cut]), "val": (rows[cut:], target[cut:])}
-    return Task(model, **data, loss=nn.CrossEntropyLoss() if loss is None else loss, name=name)
+    return tabled("curve", x, y, partial(mlp, (1, 40, 40, 1), activation="tanh"), loss=nn.MSELoss())
 
 
 _MADE = {
@@ -225,6 +233,10 @@ _PANEL = (
 
 def make_task(name: str) -> Task:
     """The task of that name."""
+    if name in FRESHLY_MADE:
+        return FRESHLY_MADE[name][0]()
+    if name in VARIED:
+        return make_varied(name)
     if name in _MADE:
         return _MADE[name]()
     return panel.make_task(name) if name in _PANEL else find_entry(name).make()

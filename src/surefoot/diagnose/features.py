@@ -12,6 +12,8 @@ import math
 import numpy as np
 
 from surefoot.diagnose.evidence import Evidence, Series, Validation
+from surefoot.diagnose.pace import NAMES as PACES
+from surefoot.diagnose.pace import paces_of
 from surefoot.diagnose.spikes import regularity, spikes_of
 from surefoot.diagnose.trend import Trend, noise_of
 from surefoot.records import FloatSeries
@@ -27,7 +29,9 @@ def features_of(evidence: Evidence) -> dict[str, float]:
     trend, losses = evidence.trend, evidence.losses
     if trend is not None and losses is not None:
         found |= _course(trend)
-        found |= _noise(trend, losses.value[np.isfinite(losses.value)])
+        finite = losses.value[np.isfinite(losses.value)]
+        found |= _noise(trend, finite)
+        found |= paces_of(trend, np.clip(finite, -1e100, 1e100), evidence.rates)
         found["not_finite"] = float((~np.isfinite(losses.value)).mean())
     if evidence.validation is not None and trend is not None:
         found |= _validation(evidence.validation, trend)
@@ -184,6 +188,6 @@ NAMES = (
     "noise_change", "noise_drop", "swing", "skew", "spread_end", "spread_drop", "around", "spikes", "spike_share",
     "spike_size", "spike_last", "spike_first", "spike_regular", "top_early", "top", "doubled_at", "doubled_after",
     "quietest", "quiet_at", "moving", "not_finite", "val_points", "val_fallen", "val_end", "val_rise",
-    "val_rise_noise", "val_best_at", "val_gap", "val_noise", "lr_end", "lr_gone_at", "lr_jump", "lr_peak_at",
+    "val_rise_noise", "val_best_at", "val_gap", "val_noise", "lr_end", "lr_gone_at", "lr_jump", "lr_peak_at", *PACES,
 )  # fmt: skip
 """Names of all features, in the order in which the model takes them."""

@@ -18,7 +18,7 @@ from typing import Any
 
 from surefoot.diagnose.features import NAMES
 
-__all__ = ["MISSING", "Trees", "constants", "likelihoods", "size_interval", "threshold"]
+__all__ = ["MISSING", "Trees", "constants", "likelihoods", "size_interval", "threshold", "widest"]
 
 MISSING = -99.0
 """What stands for a feature that the run does not tell: below every value that one can have."""
@@ -82,6 +82,11 @@ def likelihoods(features: Mapping[str, float]) -> dict[str, float]:
     return dict(sorted(chances.items(), key=lambda one: -one[1]))
 
 
+def widest(side: int) -> float:
+    """Decades beyond which an interval is too wide to be given; `side` as for `size_interval`."""
+    return float(constants()["sizes"]["low" if side > 0 else "high"]["widest"])
+
+
 def size_interval(features: Mapping[str, float], side: int) -> tuple[float, float, float]:
     """How many decades to multiply the rate by: lower end, middle and upper end of an 80% interval.
 
@@ -93,7 +98,7 @@ def size_interval(features: Mapping[str, float], side: int) -> tuple[float, floa
     values = _values(features)
     low, middle, high = sorted(trees.total(values) for trees in _sizes(name))
     slack = float(constants()["sizes"][name]["slack"])
-    low, high = low - slack, high + slack
+    low, high = min(low - slack, middle), max(high + slack, middle)
     if side > 0:
         return max(low, 0.0), max(middle, 0.0), max(high, 0.0)
     return min(low, 0.0), min(middle, 0.0), min(high, 0.0)

@@ -15,7 +15,7 @@ from typing import get_args
 
 from surefoot.diagnose.evidence import Evidence
 from surefoot.diagnose.features import features_of
-from surefoot.diagnose.fitted import constants, likelihoods, size_interval
+from surefoot.diagnose.fitted import constants, likelihoods, size_interval, widest
 from surefoot.records import Finding
 from surefoot.records.diagnosis import FINE, Verdict
 
@@ -68,8 +68,6 @@ SAID: Mapping[str, tuple[str, str]] = {
 _SIDE = {"rate_too_low": 1, "rate_too_high": -1, "diverged": -1}
 DOUBTED = ("rate_too_low", "rate_too_high", "diverged", "noise_floor", "schedule_too_early")
 """Verdicts on the rate, which are not given while it may well be right."""
-_WIDEST = 2.5
-"""Decades beyond which an interval of sizes says nothing."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -130,8 +128,9 @@ _REQUIRED = {"overfitting": "overfitting", "nan": "loss-not-finite"}
 def _size(features: Mapping[str, float], verdict: str) -> tuple[tuple[float, float] | None, str]:
     if verdict not in _SIDE:
         return None, ""
-    low, _, high = size_interval(features, _SIDE[verdict])
-    if not math.isfinite(low + high) or high - low > _WIDEST:
+    side = _SIDE[verdict]
+    low, _, high = size_interval(features, side)
+    if not math.isfinite(low + high) or high - low > widest(side):
         return None, "by how much the log does not tell"
     return (round(low, 2), round(high, 2)), ""
 
