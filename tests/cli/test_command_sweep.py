@@ -61,7 +61,7 @@ def test_resuming_a_done_study_trains_nothing_and_gives_the_same(kept, surefoot)
     facts = json.loads(again.out)
     with Store(path) as store:
         assert facts["contents"] == store.contents()
-        assert store.states() == {"done": 8}
+        assert set(store.states()) == {"done"}
     refused = surefoot(*QUICK, "--study", path)
     assert refused.code == 2
     assert "--resume" in refused.err

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from surefoot.cli.change_options import change_options, changes_of
 from surefoot.cli.console import progress_console
 from surefoot.cli.delivery import deliver
-from surefoot.cli.options import command_line, output_options, place_options
+from surefoot.cli.options import command_line, output_options, place_options, track_option
 from surefoot.cli.output import Output
 from surefoot.cli.task_argument import hints, open_task
 from surefoot.cli.values import BATCH, FINITE, NAMED, NUMBERS, POSITIVE
@@ -54,6 +54,7 @@ MOST = 500
 @change_options
 @click.option("--target", type=FINITE, help="Validation loss that settings are timed to.  [default: near the best]")
 @place_options
+@track_option
 @output_options
 @click.pass_context
 def compare(

@@ -9,10 +9,12 @@ import click
 from rich.console import Console
 
 from surefoot.cli.console import result_console
+from surefoot.cli.options import tracker
 from surefoot.cli.output import Output, PartlyWrittenError, Writer
 from surefoot.records import Record
+from surefoot.report.numbers import count
 
-__all__ = ["deliver"]
+__all__ = ["deliver", "track"]
 
 
 def deliver(
@@ -55,5 +57,24 @@ def deliver(
             console.print(f"[dim]{hint}[/dim]")
     elif terse is not None:
         terse()
-    if failure is not None:
-        raise failure
+    try:
+        track(record, result_console(err=output.to_stdout), quiet=quiet)
+    finally:
+        if failure is not None:
+            raise failure
+
+
+def track(record: Record, console: Console, *, quiet: bool) -> None:
+    """Log a result to the tool of ``--track``, if there is one.
+
+    Raises:
+        OutputError: the tool failed.
+    """
+    tool = tracker()
+    if tool is None:
+        return
+    from surefoot.integrations.tracking import log_record
+
+    runs = log_record(record, tool)
+    if not quiet:
+        console.print(f"logged {count(runs, 'run')} to {tool}", markup=False)

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from surefoot.cli.console import progress_console
 from surefoot.cli.delivery import deliver
-from surefoot.cli.options import output_options
+from surefoot.cli.options import output_options, track_option
 from surefoot.cli.output import Output
 from surefoot.errors import InputError
 
@@ -27,6 +27,7 @@ FILES = ("diagnosis.json", "diagnosis.html")
     metavar="ROLE=NAME",
     help="What a role (loss, lr, val_loss, grad_norm, step) is called in the log; repeatable.",
 )
+@track_option
 @output_options
 @click.pass_context
 def diagnose(

@@ -12,7 +12,14 @@ from rich.console import Console
 
 from surefoot.cli.console import progress_console
 from surefoot.cli.delivery import deliver
-from surefoot.cli.options import command_line, keyword_arguments, output_options, place_options, training_options
+from surefoot.cli.options import (
+    command_line,
+    keyword_arguments,
+    output_options,
+    place_options,
+    track_option,
+    training_options,
+)
 from surefoot.cli.output import Output
 from surefoot.cli.race_table import RaceTable
 from surefoot.cli.shown import show_found
@@ -38,6 +45,7 @@ METHODS = ("race", "range-test", "grid", "random")
 @click.option("--memory", type=MEMORY, help="Memory for members trained side by side, such as 4GB.")
 @click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Processes for members trained one by one.")
 @place_options
+@track_option
 @output_options
 @click.pass_context
 def find(

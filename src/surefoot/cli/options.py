@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib.util
 import shlex
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -18,6 +19,8 @@ __all__ = [
     "optimizer_options",
     "output_options",
     "place_options",
+    "track_option",
+    "tracker",
     "training_options",
 ]
 
@@ -70,6 +73,33 @@ output_options = _all(
     click.option("--out", metavar="DIR", help="Write the page, the pictures and the record into this folder."),
     click.option("--quiet", "-q", is_flag=True, help="No progress and no summary."),
 )
+
+
+_TRACKERS = {"tensorboard": "tensorboard", "mlflow": "mlflow", "wandb": "wandb", "trackio": "trackio"}
+"""Name of each tool that results can be logged to, and the module it needs."""
+_META = "surefoot.track"
+
+
+def _note_tracker(ctx: click.Context, _: click.Parameter, name: str | None) -> None:
+    if name is not None and importlib.util.find_spec(_TRACKERS[name]) is None:
+        raise InputError(f"`--track` is {name}, which is not installed; pip install 'surefoot[{name}]'")
+    ctx.meta[_META] = name
+
+
+track_option = click.option(
+    "--track",
+    type=click.Choice(tuple(_TRACKERS)),
+    callback=_note_tracker,
+    expose_value=False,
+    help="Log the result to the tool, too.",
+)
+"""For verbs whose result is a run, a sweep, a study or findings; `deliver` logs it."""
+
+
+def tracker() -> str | None:
+    """The tool that ``--track`` of the running verb names; None for none."""
+    ctx = click.get_current_context(silent=True)
+    return None if ctx is None else ctx.meta.get(_META)
 
 
 def optimizer_options(

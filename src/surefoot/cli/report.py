@@ -6,6 +6,8 @@ import click
 from rich.console import Console
 
 from surefoot.cli.console import result_console
+from surefoot.cli.delivery import track
+from surefoot.cli.options import track_option
 from surefoot.cli.output import Output
 from surefoot.cli.saved import load_record
 from surefoot.records import Curvature, Found, Landscape, Probe, Record, Run, Sweep, Watched
@@ -22,6 +24,7 @@ __all__ = ["report"]
 @click.argument("file", metavar="FILE")
 @click.option("--out", metavar="DIR", help="Folder for the page and the pictures.  [default: the folder of FILE]")
 @click.option("--quiet", "-q", is_flag=True, help="No summary.")
+@track_option
 def report(file: str, out: str | None, quiet: bool) -> None:
     """Draw the page and the pictures of the record in FILE, which another command wrote with --json or --out.
 
@@ -43,6 +46,7 @@ def report(file: str, out: str | None, quiet: bool) -> None:
     if not quiet:
         _show(record, console)
         console.print("wrote " + ", ".join(str(path) for path in written), markup=False, soft_wrap=True)
+    track(record, console, quiet=quiet)
 
 
 def _show(record: Record, console: Console) -> None:

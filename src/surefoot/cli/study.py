@@ -10,6 +10,7 @@ from rich.table import Table
 
 from surefoot.cli.console import result_console
 from surefoot.cli.delivery import deliver
+from surefoot.cli.options import track_option
 from surefoot.cli.output import Output
 from surefoot.errors import InputError, OutputError, RecordError
 from surefoot.records.study import Study
@@ -57,6 +58,7 @@ def ls(places: tuple[str, ...]) -> None:
 @click.option("--json", "json_to", metavar="FILE", help="Write the record here; - prints it.")
 @click.option("--out", metavar="DIR", help="Write the page, the picture and the record into this folder.")
 @click.option("--quiet", "-q", is_flag=True, help="No summary.")
+@track_option
 def show(file: str, json_to: str | None, out: str | None, quiet: bool) -> None:
     """Show what a study holds, also while it is written."""
     from surefoot.cli.sweep import print_study

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from surefoot.cli.console import progress_console, result_console
 from surefoot.cli.delivery import deliver
-from surefoot.cli.options import command_line, output_options, place_options
+from surefoot.cli.options import command_line, output_options, place_options, track_option
 from surefoot.cli.output import Output
 from surefoot.cli.study_table import StudyTable
 from surefoot.cli.task_argument import hints
@@ -57,13 +57,9 @@ _RECIPE = ("lr", "optimizer", "schedule", "batch_size", "epochs", "weight_decay"
 @click.option("--on", metavar="ray|ADDRESS", help="A Ray cluster: ray (here), ray://HOST:PORT or HOST:PORT.")
 @click.option("--plan", metavar="FILE", help="Write the plan here and stop; follow it where it exists.")
 @click.option("--run-batch", type=click.IntRange(min=0), metavar="K", help="Train batch K of --plan alone.")
-@click.option(
-    "--track",
-    type=click.Choice(("tensorboard", "mlflow", "wandb", "trackio")),
-    help="Log every member to the tool, too.",
-)
 @click.option("--yes", "-y", is_flag=True, help="Do not ask, however long it will take.")
 @place_options
+@track_option
 @output_options
 @click.pass_context
 def sweep(
@@ -110,10 +106,6 @@ def sweep(
                 source, plan, study=given["study"], resume=given["resume"], workers=given["workers"], on=given["on"],
                 command=command_line(ctx), watch=table.watch, tick=table.tick, only=given["run_batch"],
             )  # fmt: skip
-    if given["track"] is not None:
-        from surefoot.integrations.tracking import log_study
-
-        log_study(study, given["track"])
     _answer(study, output, quiet=quiet)
     if any(note.startswith("interrupted") for note in study.notes):
         raise KeyboardInterrupt

@@ -13,7 +13,14 @@ from rich.console import Console
 from surefoot.cli.change_options import change_options, changes_of
 from surefoot.cli.console import progress_console, result_console
 from surefoot.cli.delivery import deliver
-from surefoot.cli.options import command_line, optimizer_options, output_options, place_options, training_options
+from surefoot.cli.options import (
+    command_line,
+    optimizer_options,
+    output_options,
+    place_options,
+    track_option,
+    training_options,
+)
 from surefoot.cli.output import Output
 from surefoot.cli.saved import load_record
 from surefoot.cli.task_argument import hints, open_task
@@ -47,6 +54,7 @@ INSPECTED = ("inspection.json", "inspection.png", "inspection-pictures.png")
 @click.option("--resume", metavar="DIR", help="Go on with the training that was saved there.")
 @click.option("--inspect", is_flag=True, help="Show weights, updates, gradients, dead units of every layer.")
 @place_options
+@track_option
 @output_options
 @click.pass_context
 def train(
