@@ -48,7 +48,7 @@ class Case:
         return f"{self.optimizer}{'+momentum' if self.options.get('momentum') else ''} {self.schedule}"
 
 
-def _split(x: torch.Tensor, y: torch.Tensor, count: int) -> dict[str, Any]:
+def split_at(x: torch.Tensor, y: torch.Tensor, count: int) -> dict[str, Any]:
     return {"train": (x[:count], y[:count]), "val": (x[count:], y[count:])}
 
 
@@ -63,7 +63,7 @@ def _friedman() -> Task:
         hidden = [layer for _ in range(3) for layer in (nn.Linear(32, 32), nn.ReLU())]
         return nn.Sequential(nn.Linear(10, 32), nn.ReLU(), *hidden, nn.Linear(32, 1), nn.Flatten(0))
 
-    return Task(model, **_split(x, y, 600), loss=nn.MSELoss(), name="friedman-deep")
+    return Task(model, **split_at(x, y, 600), loss=nn.MSELoss(), name="friedman-deep")
 
 
 def _least_squares() -> Task:
@@ -73,7 +73,7 @@ def _least_squares() -> Task:
     x = torch.randn(600, 20, generator=rng) * scale
     y = x @ (torch.randn(20, generator=rng) / scale.sqrt()) + 0.5 * torch.randn(600, generator=rng)
     model = lambda: nn.Sequential(nn.Linear(20, 1), nn.Flatten(0))  # noqa: E731
-    return Task(model, **_split(x, y, 400), loss=nn.MSELoss(), name="least-squares")
+    return Task(model, **split_at(x, y, 400), loss=nn.MSELoss(), name="least-squares")
 
 
 def _few_digits() -> Task:
@@ -109,7 +109,7 @@ def _marked_sum() -> Task:
     numbers = torch.rand(1200, 12, generator=rng)
     marks = torch.zeros(1200, 12).scatter_(1, torch.rand(1200, 12, generator=rng).topk(2).indices, 1.0)
     x, y = torch.stack([numbers, marks], 2), (numbers * marks).sum(1)
-    return Task(_Sum, **_split(x, y, 900), loss=nn.MSELoss(), name="marked-sum")
+    return Task(_Sum, **split_at(x, y, 900), loss=nn.MSELoss(), name="marked-sum")
 
 
 def _mnist_norm() -> Task:
@@ -168,33 +168,36 @@ _MADE: dict[str, Callable[[], Task]] = {
 
 
 def make_task(name: str) -> Task:
-    """The task of that name: the panel's own, or one of the catalogue."""
-    return _MADE[name]() if name in _MADE else find_entry(name).make()
+    """The task of that name: of a panel, or of the catalogue."""
+    from panel_more import MORE_TASKS
+
+    made = _MADE | MORE_TASKS
+    return made[name]() if name in made else find_entry(name).make()
 
 
-_SGD: tuple[str, dict[str, Any]] = ("sgd", {"momentum": 0.9})
-_PLAIN: tuple[str, dict[str, Any]] = ("sgd", {})
-_ADAM: tuple[str, dict[str, Any]] = ("adam", {})
-_ADAMW: tuple[str, dict[str, Any]] = ("adamw", {"weight_decay": 0.01})
-_RMS: tuple[str, dict[str, Any]] = ("rmsprop", {})
+MOMENTUM: tuple[str, dict[str, Any]] = ("sgd", {"momentum": 0.9})
+PLAIN: tuple[str, dict[str, Any]] = ("sgd", {})
+ADAM: tuple[str, dict[str, Any]] = ("adam", {})
+ADAMW: tuple[str, dict[str, Any]] = ("adamw", {"weight_decay": 0.01})
+RMSPROP: tuple[str, dict[str, Any]] = ("rmsprop", {})
 
 _PANEL = (
-    ("digits", "design", 12, 64, ((_SGD, "cosine"), (_ADAM, "constant"), (_RMS, "linear"))),
-    ("spirals", "design", 40, 32, ((_SGD, "constant"), (_ADAMW, "cosine"), (_PLAIN, "one-cycle"))),
-    ("half-spirals", "design", 40, 32, ((_SGD, "cosine"), (_ADAM, "constant"), (_PLAIN, "linear"))),
-    ("diabetes", "design", 40, 32, ((_SGD, "linear"), (_ADAM, "cosine"), (_RMS, "constant"))),
-    ("least-squares", "design", 40, 40, ((_PLAIN, "constant"), (_ADAM, "linear"), (_SGD, "one-cycle"))),
-    ("digits-bn", "design", 8, 64, ((_SGD, "constant"), (_ADAM, "one-cycle"), (_RMS, "cosine"))),
-    ("text-gru", "design", 10, 16, ((_SGD, "cosine"), (_ADAM, "constant"), (_RMS, "linear"))),
-    ("few-digits", "design", 80, 30, ((_PLAIN, "cosine"), (_ADAMW, "constant"), (_SGD, "linear"))),
-    ("breast-cancer", "report", 20, 32, ((_SGD, "constant"), (_ADAM, "cosine"), (_RMS, "linear"))),
-    ("digits-cnn", "report", 10, 64, ((_SGD, "cosine"), (_ADAMW, "constant"), (_PLAIN, "linear"))),
-    ("friedman-deep", "report", 25, 40, ((_SGD, "linear"), (_ADAM, "constant"), (_RMS, "cosine"))),
-    ("bowl", "report", 40, 32, ((_PLAIN, "constant"), (_ADAM, "cosine"), (_SGD, "linear"))),
-    ("mnist-norm", "report", 10, 50, ((_SGD, "one-cycle"), (_ADAM, "linear"), (_RMS, "constant"))),
-    ("marked-sum", "report", 20, 45, ((_PLAIN, "cosine"), (_ADAM, "one-cycle"), (_RMS, "constant"))),
-    ("text-transformer", "report", 10, 16, ((_SGD, "constant"), (_ADAMW, "cosine"), (_RMS, "linear"))),
-    ("wine", "report", 60, 16, ((_SGD, "one-cycle"), (_ADAM, "constant"), (_PLAIN, "cosine"))),
+    ("digits", "design", 12, 64, ((MOMENTUM, "cosine"), (ADAM, "constant"), (RMSPROP, "linear"))),
+    ("spirals", "design", 40, 32, ((MOMENTUM, "constant"), (ADAMW, "cosine"), (PLAIN, "one-cycle"))),
+    ("half-spirals", "design", 40, 32, ((MOMENTUM, "cosine"), (ADAM, "constant"), (PLAIN, "linear"))),
+    ("diabetes", "design", 40, 32, ((MOMENTUM, "linear"), (ADAM, "cosine"), (RMSPROP, "constant"))),
+    ("least-squares", "design", 40, 40, ((PLAIN, "constant"), (ADAM, "linear"), (MOMENTUM, "one-cycle"))),
+    ("digits-bn", "design", 8, 64, ((MOMENTUM, "constant"), (ADAM, "one-cycle"), (RMSPROP, "cosine"))),
+    ("text-gru", "design", 10, 16, ((MOMENTUM, "cosine"), (ADAM, "constant"), (RMSPROP, "linear"))),
+    ("few-digits", "design", 80, 30, ((PLAIN, "cosine"), (ADAMW, "constant"), (MOMENTUM, "linear"))),
+    ("breast-cancer", "report", 20, 32, ((MOMENTUM, "constant"), (ADAM, "cosine"), (RMSPROP, "linear"))),
+    ("digits-cnn", "report", 10, 64, ((MOMENTUM, "cosine"), (ADAMW, "constant"), (PLAIN, "linear"))),
+    ("friedman-deep", "report", 25, 40, ((MOMENTUM, "linear"), (ADAM, "constant"), (RMSPROP, "cosine"))),
+    ("bowl", "report", 40, 32, ((PLAIN, "constant"), (ADAM, "cosine"), (MOMENTUM, "linear"))),
+    ("mnist-norm", "report", 10, 50, ((MOMENTUM, "one-cycle"), (ADAM, "linear"), (RMSPROP, "constant"))),
+    ("marked-sum", "report", 20, 45, ((PLAIN, "cosine"), (ADAM, "one-cycle"), (RMSPROP, "constant"))),
+    ("text-transformer", "report", 10, 16, ((MOMENTUM, "constant"), (ADAMW, "cosine"), (RMSPROP, "linear"))),
+    ("wine", "report", 60, 16, ((MOMENTUM, "one-cycle"), (ADAM, "constant"), (PLAIN, "cosine"))),
 )
 
 CASES = tuple(

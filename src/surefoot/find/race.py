@@ -7,6 +7,7 @@ lose least, so that a cliff of unknown place is kept away from.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Sequence
 
@@ -26,6 +27,12 @@ _REACH = 3
 """Rates of one extension."""
 _TIE = 0.001
 """Share of the improvement by which the best rate must beat those inside the range, for the range to be extended."""
+_LATER = 8
+"""How much longer the first rung is made again where no rate has learned anything yet."""
+_BEYOND = 0.6
+"""Decades beyond the rates tried that a later rung may reach."""
+_AGAIN = 2
+"""How often the last rung may be repeated with what retired trials left over."""
 _LOST = 0.7
 """Share of the best improvement so far that a trial must have lost half-way to be retired."""
 _EARLIEST = 16
@@ -44,14 +51,29 @@ def race(search: Search, lr_range: tuple[float, float] | None) -> Answer:
             f"raise it to at least {least * len(search.tasks) / search.steps:.2g}"
         )
     _scan(search, plan[0], low, high)
+    if _nothing(search) and not _all_diverged(search) and not search.interrupted:
+        # A plateau may hide every rate from so short a horizon.
+        _scan(search, dataclasses.replace(plan[0], horizon=min(search.horizon, _LATER * plan[0].horizon)), low, high)
     finals = 0
     for number, rung in enumerate(plan[1:], 2):
-        if search.interrupted or not any(learned(one, search.initial_loss) for one in search.trials):
+        if search.interrupted or _nothing(search):
             break
         kept = sum(one.count for one in plan[number:] if one.horizon == search.horizon) * search.horizon
         _climb(search, rung, kept, f"rung {number} of {len(plan)}", search.recipe.seed + finals)
         finals += rung.horizon == search.horizon
+    for _ in range(_AGAIN if len(plan) > 1 else 0):
+        if search.interrupted or _nothing(search):
+            break
+        _climb(search, plan[-1], 0, f"rung {len(plan)} of {len(plan)}, again", search.recipe.seed + finals)
     return verdict(search)
+
+
+def _nothing(search: Search) -> bool:
+    return not any(learned(one, search.initial_loss) for one in search.trials)
+
+
+def _all_diverged(search: Search) -> bool:
+    return all(one.fate == "diverged" for one in search.trials)
 
 
 def _scan(search: Search, rung: Rung, low: float, high: float) -> None:
@@ -77,7 +99,7 @@ def _beyond(trials: Sequence[Trial], initial_loss: float | None, gap: float) -> 
     steps = [10 ** (gap * (number + 1)) for number in range(_REACH)]
     below = [trials[0].lr / step for step in steps]
     if not good:
-        return below
+        return below if any(trial.fate == "diverged" for trial in trials) else []
     best = min(good, key=lambda place: trials[place].loss)
     inside = min((trials[place].loss for place in good if 0 < place < len(trials) - 1), default=math.inf)
     if initial_loss is not None and inside - trials[best].loss < _TIE * (initial_loss - trials[best].loss):
@@ -91,7 +113,8 @@ def _climb(search: Search, rung: Rung, kept: int, stage: str, seed: int) -> None
     if count < 1:
         return
     posterior = Posterior(search, also=rung.horizon)
-    places = spread_out(posterior.best_places(rung.horizon), count, rung.gap, posterior.low, posterior.high)
+    low, high = posterior.low - _BEYOND, posterior.high + _BEYOND
+    places = spread_out(posterior.best_places(rung.horizon, _BEYOND), count, rung.gap, low, high)
     _train(search, [10**place for place in places], rung.horizon, stage, seed)
 
 
