@@ -150,6 +150,8 @@ class Claim(Record):
     """Why the verdict is what it is, where that differs from what was expected or needs words."""
     corrected: str = ""
     """What was wrong in the rule or its numbers in the earlier run, and was set right before the run of the record."""
+    changed: str = ""
+    """Why the verdict is another one than in the earlier run, where it is."""
 
     @property
     def needs(self) -> tuple[str, ...]:

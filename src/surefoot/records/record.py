@@ -310,6 +310,8 @@ def _decode_scalar(value: Any, hint: Any, place: str) -> Any:
     elif get_origin(hint) is typing.Literal and value in get_args(hint):
         return value
     wanted = getattr(hint, "__name__", str(hint))
+    if get_origin(hint) is typing.Literal:
+        wanted = f"one of {', '.join(map(str, get_args(hint)))}"
     raise RecordError(f"`{place}` is {_json_type(value)}; {wanted} is needed")
 
 

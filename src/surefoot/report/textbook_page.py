@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,14 @@ from surefoot.report.charts import Table
 from surefoot.report.escaping import Markup, join, tag
 from surefoot.report.numbers import duration
 from surefoot.report.panel_svg import panel_svg
-from surefoot.report.textbook_words import contradicting_pairs, number_words, printed_rows, remembered
+from surefoot.report.textbook_words import (
+    changed_rows,
+    contradicting_pairs,
+    how_decided,
+    number_words,
+    printed_rows,
+    remembered,
+)
 from surefoot.textbook.claims import TOPICS, all_claims
 
 __all__ = ["textbook_files", "textbook_page", "verification_files", "write_textbook_page"]
@@ -95,19 +102,21 @@ def textbook_page(record: TextbookRecord) -> str:
     """The page of a record, as HTML: complete in itself, without any script."""
     results = {one.id: one for one in record.results}
     panels = {panel.title: panel for outcome in record.outcomes for panel in outcome.panels}
+    earlier = {} if record.earlier is None else record.earlier.verdicts
     claims = [one for one in all_claims().values() if one.id in results]
     counts = {verdict: sum(one.verdict == verdict for one in results.values()) for verdict in _VERDICTS}
     body: list[Markup] = [
-        _answer(len(claims), counts),
+        _answer(claims, counts),
         _contents(),
         _summary(claims, results),
         _printed(claims, results),
         _contradictions(claims, results),
+        _decided(claims, record),
     ]
     for topic in TOPICS:
         some = [one for one in claims if one.topic == topic]
         if some:
-            cards = [_card(one, results[one.id], panels) for one in some]
+            cards = [_card(one, results[one.id], panels, earlier) for one in some]
             body.append(tag("section", tag("h2", _upper(topic), id=_anchor(topic)), *cards))
     body += [_experiments(record), parts.origin(record.provenance, (), record.seconds)]
     return _document("The learning rate, measured", body)
@@ -121,20 +130,17 @@ _VERDICTS = {
 }
 
 
-def _answer(count: int, counts: dict[str, int]) -> Markup:
-    lead = tag("p", f"{count} claims about the learning rate, each decided by measurement.", class_="lead")
+def _answer(claims: Sequence[Claim], counts: dict[str, int]) -> Markup:
+    lead = tag("p", f"{len(claims)} claims about the learning rate, each decided by measurement.", class_="lead")
     said = ", ".join(f"{counts[verdict]} {words}" for verdict, words in _VERDICTS.items() if counts[verdict])
-    rule = (
-        "A rule in the code decides each claim from the numbers; no verdict is written by hand. About half of the "
-        "rules were written after a small first run or a related program's numbers had been seen, four after a full "
-        "run. "
-        "`surefoot verify CLAIM` measures one again, `surefoot verify --all` every one."
-    )
-    return tag("div", lead, tag("p", f"{said}."), tag("p", rule.replace("`", "")), class_="answer")
+    again = "surefoot verify CLAIM measures one again, surefoot verify --all every one."
+    link = tag("a", "How they are decided", href="#decided")
+    return tag("div", lead, tag("p", f"{said}."), tag("p", link, "; ", again), class_="answer")
 
 
 def _contents() -> Markup:
     places = [("remember", "What to remember"), ("printed", "Printed numbers"), ("against", "Contradictions")]
+    places.append(("decided", "How it is decided"))
     places += [(_anchor(topic), _upper(topic)) for topic in TOPICS]
     return tag("nav", tag("ul", *(tag("li", tag("a", name, href=f"#{place}")) for place, name in places)))
 
@@ -144,6 +150,7 @@ def _summary(claims: Sequence[Claim], results: dict[str, ClaimResult]) -> Markup
         "contradicted": "Often said, and not so",
         "depends": "True under conditions",
         "supported": "What holds",
+        "undecided": "Not decided",
     }
     sections = []
     for verdict, title in titles.items():
@@ -185,7 +192,24 @@ def _contradictions(claims: Sequence[Claim], results: dict[str, ClaimResult]) ->
     return tag("section", tag("h2", "Claims that exclude each other", id="against"), said, *pairs)
 
 
-def _card(claim: Claim, result: ClaimResult, panels: dict[str, Panel]) -> Markup:
+def _decided(claims: Sequence[Claim], record: TextbookRecord) -> Markup:
+    changed = [
+        tag(
+            "div",
+            tag("p", _badge(before), " → ", _badge(now)),
+            tag("p", tag("a", statement, href=f"#{claim}")),
+            tag("p", why, class_="soft"),
+            class_="claim",
+        )
+        for statement, before, now, why, claim in changed_rows(claims, record)
+    ]
+    said = tag("p", how_decided(claims, record))
+    if changed:
+        changed.insert(0, tag("h3", "Verdicts that differ from the earlier run"))
+    return tag("section", tag("h2", "How it is decided", id="decided"), said, *changed)
+
+
+def _card(claim: Claim, result: ClaimResult, panels: dict[str, Panel], earlier: Mapping[str, str]) -> Markup:
     first = result.measurements[0] if result.measurements else None
     lines = [_badge(result.verdict), tag("h3", claim.statement)]
     if result.on:
@@ -198,6 +222,9 @@ def _card(claim: Claim, result: ClaimResult, panels: dict[str, Panel]) -> Markup
         lines.append(tag("p", f"Expected from the literature: {claim.expected}.", class_="soft"))
     if claim.explanation:
         lines.append(tag("p", claim.explanation))
+    before = earlier.get(claim.id)
+    if before is not None and before != result.verdict:
+        lines.append(tag("p", f"An earlier run from other seeds came to: {before}. {claim.changed}".strip()))
     lines.append(tag("p", tag("code", claim.command), class_="soft"))
     picture = panel_svg(panels[result.figure]) if result.figure in panels else None
     inside: list[Markup] = []
@@ -208,7 +235,8 @@ def _card(claim: Claim, result: ClaimResult, panels: dict[str, Panel]) -> Markup
         for one in result.measurements
     )
     inside.append(parts.table(Table("Measured, with 95% intervals over n repetitions", ("what", "number", "n"), rows)))
-    facts = [("Decided by", str(claim.rule)), ("Measured on", claim.conditions)]
+    facts = [("Decided by", str(claim.rule)), ("Corrected before this run", claim.corrected)]
+    facts.append(("Measured on", claim.conditions))
     facts += [("Literature", one) for one in claim.sources]
     if claim.places:
         facts.append(("In the course notes", "; ".join(claim.places)))

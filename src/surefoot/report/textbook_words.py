@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from surefoot.records import Measurement
-from surefoot.records.claim import Claim, ClaimResult
+from surefoot.records.claim import Claim, ClaimResult, TextbookRecord
 from surefoot.report.numbers import brief
 
-__all__ = ["contradicting_pairs", "number_words", "printed_rows", "remembered"]
+__all__ = ["changed_rows", "contradicting_pairs", "how_decided", "number_words", "printed_rows", "remembered"]
 
 
 def number_words(one: Measurement) -> str:
@@ -26,11 +26,13 @@ def remembered(claim: Claim, result: ClaimResult) -> str:
     """What a learner should remember of a claim, from its verdict."""
     if result.verdict == claim.expected and claim.lesson:
         return claim.lesson
-    if result.verdict == "supported":
-        return claim.statement
-    if result.verdict == "depends":
-        return f"It {result.on}."
-    return "It did not hold where it was measured." if result.verdict == "contradicted" else "Not decided."
+    said = {
+        "supported": claim.statement,
+        "depends": f"It {result.on}.",
+        "contradicted": "It did not hold where it was measured.",
+    }.get(result.verdict, "Not decided.")
+    # Where the verdict surprises, its reason is what to remember.
+    return f"{said} {claim.explanation}" if claim.explanation and result.verdict != claim.expected else said
 
 
 def contradicting_pairs(claims: Sequence[Claim]) -> list[tuple[Claim, Claim]]:
@@ -54,3 +56,53 @@ def printed_rows(
             measured = found.get(printed.measurement)
             said = "–" if measured is None else number_words(measured)
             yield printed.place, printed.says, brief(printed.value), said, claim.id
+
+
+def how_decided(claims: Sequence[Claim], record: TextbookRecord) -> str:
+    """How the rules came about, and in how many claims an earlier run came to the same verdict."""
+    said = (
+        "A rule in the code decides each claim from the numbers; no verdict is written by hand. The rules were written "
+        "along with an earlier run: about half of them after a small first run or a related program's numbers had been "
+        "seen, four after a full run."
+    )
+    earlier = record.earlier
+    if earlier is None:
+        return said
+    both = [one for one in claims if one.id in earlier.verdicts and record.result(one.id) is not None]
+    chance = [one for one in both if _rests_on_chance(one, record)]
+    untouched = [one for one in chance if not one.corrected]
+    return (
+        f"{said} Then all rules were read again, {sum(bool(one.corrected) for one in both)} were corrected where they "
+        "were wrong (their claims say how), every repetition of a training got an order of its examples of its own, "
+        "and the rules were frozen. What is shown here was measured after that, from seeds that no run had used: "
+        f"{_agreeing(both, record)} of {len(both)} claims came to the verdict of the earlier run. "
+        f"{len(chance)} claims rest on chance; of those, {_agreeing(chance, record)} did, and "
+        f"{_agreeing(untouched, record)} of the {len(untouched)} whose rule was not corrected."
+    )
+
+
+def _rests_on_chance(claim: Claim, record: TextbookRecord) -> bool:
+    """Whether some number behind the verdict has a spread: repetitions that differ."""
+    result = record.result(claim.id)
+    tested = {one.measurement for one in claim.rule.tests}
+    return result is not None and any(
+        one.n > 1 and one.low != one.high for one in result.measurements if one.name in tested
+    )
+
+
+def _agreeing(claims: Sequence[Claim], record: TextbookRecord) -> int:
+    earlier = {} if record.earlier is None else record.earlier.verdicts
+    now = {one.id: one.verdict for one in record.results}
+    return sum(earlier[one.id] == now[one.id] for one in claims)
+
+
+def changed_rows(claims: Sequence[Claim], record: TextbookRecord) -> list[tuple[str, str, str, str, str]]:
+    """Statement, verdict of the earlier run, verdict now, why, and id, of every claim whose verdict changed."""
+    rows: list[tuple[str, str, str, str, str]] = []
+    for claim in claims:
+        now = record.result(claim.id)
+        before = None if record.earlier is None else record.earlier.verdicts.get(claim.id)
+        if now is not None and before is not None and before != now.verdict:
+            why = claim.changed or claim.corrected
+            rows.append((claim.statement, before, now.verdict, why, claim.id))
+    return rows

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
@@ -97,7 +100,7 @@ def run_families(
             yield family, _run(family, size)
         return
     # A fresh process: a forked one would inherit locks of torch's threads.
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_ready_to_leave) as pool:
         units = _units(families)
         waiting = {pool.submit(_run_unit, unit, size): unit for unit in units}
         left = len(families)
@@ -118,6 +121,36 @@ def run_families(
             raise
 
 
+def _ready_to_leave() -> None:
+    """In a worker: Ctrl-C is the parent's business, and when it ends this process, trainings stop their own workers."""
+
+    def leave(_number: int, _frame: object) -> None:
+        raise SystemExit(1)
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, leave)
+
+
+@contextlib.contextmanager
+def _noticing() -> Iterator[list[bool]]:
+    """Whether Ctrl-C was pressed meanwhile: a training that is interrupted returns what it has and says nothing."""
+    seen: list[bool] = []
+    ours = threading.current_thread() is threading.main_thread()
+    before = signal.getsignal(signal.SIGINT)
+
+    def note(_number: int, _frame: object) -> None:
+        seen.append(True)
+        raise KeyboardInterrupt
+
+    if ours and callable(before):
+        signal.signal(signal.SIGINT, note)
+    try:
+        yield seen
+    finally:
+        if ours and callable(before):
+            signal.signal(signal.SIGINT, before)
+
+
 def _units(families: Sequence[str]) -> list[tuple[str, ...]]:
     """The experiments in pieces for one process each."""
     units: dict[tuple[str, ...], tuple[str, ...]] = {}
@@ -128,14 +161,21 @@ def _units(families: Sequence[str]) -> list[tuple[str, ...]]:
 
 
 def _run_unit(families: Sequence[str], size: Size) -> list[Outcome | str]:
-    return [_run(one, size) for one in families]
+    try:
+        return [_run(one, size) for one in families]
+    except SystemExit:
+        os._exit(1)  # the pool would hand it on as a result and go on with the next experiment
 
 
 def _run(family: str, size: Size) -> Outcome | str:
     try:
-        return run_family(family, size)
+        with _noticing() as interrupted:
+            outcome = run_family(family, size)
     except Exception as error:  # noqa: BLE001 - one broken experiment must not cost the others
         return f"{type(error).__name__}: {' '.join(str(error).split())}"
+    if interrupted:
+        raise KeyboardInterrupt
+    return outcome
 
 
 def _check(

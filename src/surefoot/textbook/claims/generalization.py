@@ -174,6 +174,7 @@ CLAIMS = (
         ),
         places=("001 Q15.4", "001 Q18.7", "001 Q22.9", "001 Q41.10"),
         shows=("digits, 20% wrong labels: accuracy at rate 0.05 minus at 0.5, equal rate × epochs",),
+        contradicts=("small-lr-amplifies-noise",),
         related=("large-lr-overfits", "large-lr-outlier-sensitive"),
         explanation=(
             "The literature finds that large first rates memorise less in deep nets. In this small net on "

@@ -58,6 +58,12 @@ CLAIMS = (
         sources=("LeCun et al. 1998: 12% errors of a linear classifier, about 1% of small CNNs",),
         places=("003 L87", "003 L96-102"),
         printed=(
+            Printed(
+                "accuracy after 3 epochs, in the text", 0.85, "training accuracy of the CNN after 3 epochs", "003 L87"
+            ),
+            Printed(
+                "accuracy after 10 epochs, in the text", 0.95, "training accuracy of the CNN after 10 epochs", "003 L87"
+            ),
             Printed("training loss after 3 epochs", 0.35, "training loss of the CNN after 3 epochs", "003 L96-102"),
             Printed(
                 "training accuracy after 3 epochs", 0.88, "training accuracy of the CNN after 3 epochs", "003 L96-102"

@@ -248,11 +248,11 @@ CLAIMS = (
         sources=("Bottou et al. 2018; Mandt et al. 2017: stationary variance grows with the rate",),
         places=("001 Q17.4 Q17.9",),
         contradicts=(
+            "large-lr-overreacts-to-noise",
             "small-lr-stable-without-overshoot",
             "small-lr-more-precise-endpoint",
             "constant-lr-hovers-around-minimum",
         ),
-        related=("large-lr-overreacts-to-noise",),
     ),
     Claim(
         "small-lr-avoids-getting-stuck",

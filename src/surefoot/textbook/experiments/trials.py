@@ -79,6 +79,8 @@ def trained(task: Task, recipes: Mapping[Key, Recipe], seeds: Sequence[int], **h
     """Train every recipe from every seed: runs by seed for each key. `how` as for `train_members`."""
     members = [one for recipe in recipes.values() for one in repeated(recipe, seeds)]
     runs = train_members(task, members, **how)
+    if any(one.fate == "interrupted" for one in runs):  # Ctrl-C ends trainings early; numbers of half runs mean nothing
+        raise KeyboardInterrupt
     count = len(seeds)
     return {key: runs[place * count : (place + 1) * count] for place, key in enumerate(recipes)}
 
