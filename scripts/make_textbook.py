@@ -195,8 +195,8 @@ def document(record: TextbookRecord) -> str:
             lines.append("")
     rows = list(printed_rows(claims, results))
     if rows:
-        lines += ["## Printed numbers beside measured ones", "", *_table(("place", "what", "printed", "measured"),
-                  [row[:4] for row in rows]), ""]  # fmt: skip
+        lines += ["## Printed numbers beside measured ones", "", *_table(("place", "what", "printed", "measured", ""),
+                  [row[:5] for row in rows]), ""]  # fmt: skip
     pairs = contradicting_pairs(claims)
     if pairs:
         stated = {one.id: f"{one.statement} **{results[one.id].verdict}**" for one in claims}

@@ -47,7 +47,9 @@ a { color: var(--link); }
 svg.panel { width: 100%; max-width: 38rem; height: auto; display: block; margin: .5rem 0; }
 svg .axis { fill: var(--ink); font-size: 12px; } svg .middle { text-anchor: middle; } svg .end { text-anchor: end; }
 svg .grid { stroke: var(--grid); }
-@media (max-width: 40rem) { .pair { grid-template-columns: 1fr; }
+.wide { max-height: none; }
+@media (max-width: 40rem) { th, td { white-space: normal; padding: .25rem .35rem; } td.words { min-width: 6rem; }
+ .pair { grid-template-columns: 1fr; }
  .pair > div + div { border-top: 1px dashed var(--edge); } svg .axis { font-size: 15px; } }
 """
 
@@ -167,10 +169,13 @@ def _summary(claims: Sequence[Claim], results: dict[str, ClaimResult]) -> Markup
 
 
 def _printed(claims: Sequence[Claim], results: dict[str, ClaimResult]) -> Markup:
-    rows = tuple(printed_rows(claims, results))
+    rows = tuple(
+        (f"{words} ({place})" if place else words, printed, measured, agree)
+        for place, words, printed, measured, agree, _ in printed_rows(claims, results)
+    )
     if not rows:
         return Markup("")
-    columns = ("place", "what", "printed", "measured", "claim")
+    columns = ("what, and where", "printed", "measured", "")
     return tag(
         "section",
         tag("h2", "Printed numbers beside measured ones", id="printed"),

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from surefoot.records import Measurement
-from surefoot.records.claim import Claim, ClaimResult, TextbookRecord
+from surefoot.records.claim import Claim, ClaimResult, Printed, TextbookRecord
 from surefoot.report.numbers import brief
 
 __all__ = ["changed_rows", "contradicting_pairs", "how_decided", "number_words", "printed_rows", "remembered"]
+
+
+_ROUNDED = 0.01
+"""Share of a printed number by which it may lie outside the measured interval: printed numbers are rounded."""
 
 
 def number_words(one: Measurement) -> str:
@@ -48,14 +52,23 @@ def contradicting_pairs(claims: Sequence[Claim]) -> list[tuple[Claim, Claim]]:
 
 def printed_rows(
     claims: Sequence[Claim], results: Mapping[str, ClaimResult]
-) -> Iterator[tuple[str, str, str, str, str]]:
-    """Place, words, printed and measured number, and id of the claim, for every printed number."""
+) -> Iterator[tuple[str, str, str, str, str, str]]:
+    """Place, words, printed and measured number, whether they agree, and id of the claim, for every printed number."""
     for claim in claims:
         found = {one.name: one for one in results[claim.id].measurements}
         for printed in claim.printed:
             measured = found.get(printed.measurement)
             said = "–" if measured is None else number_words(measured)
-            yield printed.place, printed.says, brief(printed.value), said, claim.id
+            yield printed.place, printed.says, brief(printed.value), said, _agree(printed, measured), claim.id
+
+
+def _agree(printed: Printed, measured: Measurement | None) -> str:
+    if measured is None or measured.value is None:
+        return "–"
+    low = measured.value if measured.low is None else measured.low
+    high = measured.value if measured.high is None else measured.high
+    near = _ROUNDED * abs(printed.value)
+    return "agrees" if low - near <= printed.value <= high + near else "differs"
 
 
 def how_decided(claims: Sequence[Claim], record: TextbookRecord) -> str:
