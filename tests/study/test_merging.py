@@ -56,6 +56,7 @@ def test_parts_of_another_plan_and_damaged_ones_are_refused(tmp_path, pieces):
         merge(tmp_path / "new.study", [broken])
     with pytest.raises(InputError, match="batches 0 to"):
         run_plan(source, small_plan(), study=tmp_path / "none.study", only=99)
+    assert not (tmp_path / "none.study").exists()
 
 
 def test_exports_hold_what_the_study_holds(tmp_path, pieces):

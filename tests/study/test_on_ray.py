@@ -129,12 +129,15 @@ def test_no_cluster_is_said_in_one_line(monkeypatch):
         ray.shutdown()
 
     def refuse(**options):
-        assert options["address"] == "127.0.0.1:1"
         raise ConnectionError("Could not find any running Ray instance\nmore text")
 
     monkeypatch.setattr(ray, "init", refuse)
-    with pytest.raises(InputError, match=r"no Ray cluster answers there: Could not find .* RAY_AUTH_MODE=token"):
+    with pytest.raises(InputError, match=r"no Ray cluster answers there: .*refused.* RAY_AUTH_MODE=token"):
         Cluster(TaskSource(small_task()), "127.0.0.1:1", study="x")
+    with pytest.raises(InputError, match=r"`on` is 'ray://127.0.0.1:10001', and no Ray cluster answers"):
+        Cluster(TaskSource(small_task()), "ray://127.0.0.1", study="x")
+    with pytest.raises(InputError, match=r"no Ray cluster answers there: Could not find .* RAY_AUTH_MODE=token"):
+        Cluster(TaskSource(small_task()), "auto", study="x")
 
 
 def test_without_ray_the_remedy_is_named(monkeypatch):

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
+import socket
 import sys
 import types
 from typing import Any
@@ -24,6 +25,14 @@ from surefoot.tasks.task import Task
 __all__ = ["Cluster", "ray_module"]
 
 _SETTINGS = {"RAY_AUTH_MODE": "token", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
+_START = (
+    "start one with RAY_AUTH_MODE=token ray start --head, with the same token on every machine, or give ray to begin "
+    "one here"
+)
+_CLIENT_PORT = 10001
+"""Where Ray's client server listens unless it is told otherwise."""
+_PATIENCE = 10.0
+"""Seconds for a connection to a cluster."""
 _SLACK = 2
 """Units given out per processor, so that none waits for the driver."""
 
@@ -121,6 +130,9 @@ class Cluster:
                 os.environ.pop(name, None)
 
     def _join(self, address: str) -> None:
+        if address.startswith("ray://") and ":" not in address.removeprefix("ray://"):
+            address += f":{_CLIENT_PORT}"
+        _check_reachable(address)
         options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR", "namespace": "surefoot"}
         if address != "ray":
             options["address"] = address
@@ -130,10 +142,24 @@ class Cluster:
             self._ray.init(**options)
         except Exception as error:  # noqa: BLE001 - Ray raises what its parts raise
             raise InputError(
-                f"`on` is {address!r}, and no Ray cluster answers there: {_first_line(error)}; start one with "
-                "RAY_AUTH_MODE=token ray start --head, with the same token on every machine, or give ray to begin one "
-                "here"
+                f"`on` is {address!r}, and no Ray cluster answers there: {_first_line(error)}; {_START}"
             ) from None
+
+
+def _check_reachable(address: str) -> None:
+    """Refuse a HOST:PORT where nothing listens; Ray itself would try for minutes.
+
+    Raises:
+        InputError: nothing does.
+    """
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not (host and port.isdigit()):
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_PATIENCE).close()
+    except (OSError, OverflowError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise InputError(f"`on` is {address!r}, and no Ray cluster answers there: {why}; {_START}") from None
 
 
 def _train(task: Task, job: Job) -> Outcome:

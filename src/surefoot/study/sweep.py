@@ -211,6 +211,7 @@ def run_plan(
             f"`task` has other data than the study was made with (SHA-256 {data[:12]}… and {plan.data[:12]}…); "
             "give the same data, or begin another study"
         )
+    key = None if only is None else _unit_numbered(plan, only)
     began = time.perf_counter()
     device = source.task(plan.shapes[0]).device
     seeds = {f"seed {number}": number for number in sorted({one.seed for one in plan.recipes})}
@@ -219,10 +220,7 @@ def run_plan(
         store.begin_session(provenance)
         executor = executor_for(source, store, workers, on, str(device), tick)
         try:
-            if only is None:
-                drive(store, executor, watch)
-            else:
-                drive(store, executor, watch, only=_unit_numbered(plan, only))
+            drive(store, executor, watch, only=key)
             interrupted = False
         except KeyboardInterrupt:
             interrupted = True
