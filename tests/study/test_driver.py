@@ -8,6 +8,7 @@ import signal
 import pytest
 from small_study import small_plan, small_task
 
+from surefoot.errors import SurefootError
 from surefoot.records import Provenance
 from surefoot.study.driver import LOSSES, drive
 from surefoot.study.executors import Outcome, Processes, outcome_of
@@ -102,6 +103,27 @@ def test_a_poisonous_recipe_is_set_aside_with_its_error_and_the_others_are_train
     assert members[1].fate == "aside"
     assert members[1].reason == "net.py, line 3: boom"
     assert {one.fate for place, one in enumerate(members) if place != 1} == {"finished"}
+
+
+@pytest.mark.parametrize("sizes", ["16,32", "32,16"])
+def test_a_recipe_that_cannot_be_trained_does_not_stop_the_study_wherever_it_stands(sizes):
+    task = small_task()
+    loss = task.loss
+
+    def picky(output, target):
+        if len(output) == 16:
+            raise ValueError("no sixteens")
+        return loss(output, target)
+
+    task.loss = task._placed_loss = picky
+    task.val = task.train  # of which no part has sixteen
+    source = TaskSource(task)
+    study = run_plan(source, small_plan(source, **SMALL | {"batch_size": sizes, "form": None}), workers=1)
+    fates = {size: {one.fate for one in study.members if one.recipe.batch_size == size} for size in (16, 32)}
+    assert fates == {16: {"aside"}, 32: {"finished"}}
+    assert any("no sixteens" in note for note in study.notes)
+    with pytest.raises(SurefootError, match="no sixteens"):
+        small_plan(source, **SMALL | {"batch_size": "16"})
 
 
 def test_errors_of_the_users_code_come_back_as_outcomes(plan):

@@ -78,7 +78,7 @@ def response_sentence(response: Response) -> str:
     if response.exponent is None:
         return f"Best rate against {name}{where}: {response.reason}."
     low, high = response.exponent_low or 0.0, response.exponent_high or 0.0
-    said = f"The best rate grows as {name} to the power {response.exponent:.2f} ({low:.2f} to {high:.2f}){where}"
+    said = f"The best rate goes as {name} to the power {response.exponent:.2f} ({low:.2f} to {high:.2f}){where}"
     rules = {"linear": 1.0, "square-root": 0.5, "no change": 0.0} if response.axis == "batch_size" else {}
     fits = [rule for rule, power in rules.items() if low <= power <= high]
     if rules:

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from surefoot.engines.optimizers import class_of, name_of
 from surefoot.engines.pool import can_fork
-from surefoot.errors import InputError
+from surefoot.errors import InputError, SurefootError
 from surefoot.records import Provenance, Recipe
 from surefoot.records.study import Study, StudyPlan
 from surefoot.study.axes import Axis, grid, listed, random, read_axis
@@ -151,9 +151,28 @@ def make_plan(
     if resumed is not None and Path(resumed).exists() and not is_begun_only(Path(resumed)):
         return _continued(resumed, recipes, shapes, prune)
     varied = {name: axis for name, axis in read.items() if len(axis.values) != 1}
-    for shape in {json.dumps(one): one for one in shapes}.values():
-        check_task(source.task(shape), recipes[0])
+    _check(source, recipes, shapes)
     return plan_study(source, recipes, shapes, varied, prune=prune, in_rounds=in_rounds, form=form)
+
+
+def _check(source: TaskSource, recipes: Sequence[Recipe], shapes: Sequence[Mapping[str, int]]) -> None:
+    """Refuse a task that none of the recipes can train; recipes that fail beside others are set aside later."""
+    kinds: dict[str, dict[Any, Recipe]] = {}
+    for recipe, shape in zip(recipes, shapes, strict=True):
+        kinds.setdefault(json.dumps(shape), {}).setdefault(recipe.batch_size, recipe)
+    works, errors = False, list[SurefootError]()
+    for written, by_batch in kinds.items():
+        task = source.task(json.loads(written))
+        for recipe in by_batch.values():
+            try:
+                check_task(task, recipe)
+            except SurefootError as error:
+                errors.append(error)
+            else:
+                works = True
+                break
+    if not works and errors:
+        raise errors[0]
 
 
 def _continued(
