@@ -108,4 +108,63 @@ def valley(eigenvalues=(4.0, 0.5, 0.1)):
     )
 
 
-FUSED = (mlp, linear, with_dropout, with_batch_norm, convolution, attention, calls_the_model, frozen_part)
+def frozen_bias():
+    def build():
+        model = nn.Sequential(nn.Linear(5, 8), nn.Tanh(), nn.Linear(8, 3))
+        model[0].bias.requires_grad_(False)
+        return model
+
+    return vectors(build)
+
+
+def ignores_a_class():
+    return vectors(
+        lambda: nn.Sequential(nn.Linear(5, 8, bias=False), nn.ReLU(), nn.Linear(8, 3, bias=False)),
+        loss=nn.CrossEntropyLoss(weight=torch.tensor([1.0, 2.0, 0.5]), ignore_index=1),
+    )
+
+
+def sums_what_is_left():
+    return vectors(lambda: nn.Linear(5, 3), loss=nn.CrossEntropyLoss(ignore_index=2, reduction="sum"))
+
+
+def each_example_by_itself():
+    return vectors(
+        lambda: nn.Sequential(nn.Linear(5, 8), nn.Tanh(), nn.Linear(8, 3)),
+        loss=lambda output, target: F.cross_entropy(output, target, reduction="none").max(),
+    )
+
+
+def soft_targets():
+    x = drawn(30, 5)
+    y = drawn(30, 3, seed=2).softmax(dim=1)
+    return Task(lambda: nn.Linear(5, 3), (x, y), (x, y), loss=nn.CrossEntropyLoss(), name="soft")
+
+
+def sequence():
+    x, y = drawn(20, 6, 4), drawn(20, 6, 2, seed=3)
+    layers = lambda: nn.Sequential(nn.Linear(4, 5), nn.Tanh(), nn.LayerNorm(5), nn.Linear(5, 2))  # noqa: E731
+    return Task(layers, (x, y), (x, y), loss=nn.MSELoss(), name="sequence")
+
+
+class Tied(nn.Module):
+    """One weight in two places."""
+
+    def __init__(self):
+        super().__init__()
+        self.inward, self.outward = nn.Linear(5, 3), nn.Linear(3, 5, bias=False)
+        self.last = nn.Linear(5, 3)
+        self.last.weight = self.inward.weight
+
+    def forward(self, x):
+        return self.last(self.outward(self.inward(x).tanh()))
+
+
+def tied():
+    return vectors(Tied)
+
+
+FUSED = (
+    mlp, linear, with_dropout, with_batch_norm, convolution, attention, calls_the_model, frozen_part, frozen_bias,
+    ignores_a_class, sums_what_is_left, each_example_by_itself, soft_targets, sequence, tied,
+)  # fmt: skip

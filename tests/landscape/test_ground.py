@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from small_tasks import FUSED, branching, mlp, vectors, with_batch_norm
+from small_tasks import FUSED, branching, convolution, frozen_bias, frozen_part, mlp, vectors, with_batch_norm
 from torch import nn
 
 from surefoot.errors import InputError, MemoryBoundError
 from surefoot.landscape.ground import Ground
+from surefoot.landscape.kernels import Kernels, Points
 
 
 def ground_of(task, **options):
@@ -61,7 +62,44 @@ def test_at_once_is_one_by_one_is_a_model_for_each_point(make):
     np.testing.assert_allclose(fused, wanted, rtol=2e-5)
     np.testing.assert_allclose(all_of(ground.over(origin, directions, coordinates)), wanted, rtol=2e-5)
     np.testing.assert_allclose(ground.losses(points), wanted, rtol=2e-5)
+    assert "one point after the other: " not in ground.method
     assert "vmap" in ground.method or "fastest" in ground.method
+
+
+@pytest.mark.parametrize("make", FUSED, ids=lambda one: one.__name__)
+def test_kernels_give_what_one_model_after_the_other_gives(make):
+    """On a plane, where a first layer is a sum of three, and off it, where there is only the layout."""
+    ground = ground_of(make())
+    origin, directions, coordinates = plane_of(ground)
+    parts = ground.weights.plane(origin, directions)
+    dtype = ground.weights.dtype
+    shares = torch.as_tensor(np.hstack([np.ones((len(coordinates), 1)), coordinates])).to(dtype)
+    points = torch.as_tensor((origin + coordinates @ directions).astype(origin.dtype))
+    named = ground.weights.named(points)
+    looped = ground._evaluate(Points(named), 1, kernels=False)
+    np.testing.assert_allclose(ground._evaluate(Points(named, shares, parts), 30, kernels=True), looped, rtol=2e-5)
+    np.testing.assert_allclose(ground._evaluate(Points(named), 30, kernels=True), looped, rtol=2e-5)
+
+
+@pytest.mark.parametrize(("make", "expected"), [(mlp, 1), (convolution, 1), (frozen_bias, 1), (frozen_part, 0)])
+def test_a_first_layer_is_computed_once_for_a_plane(make, expected, monkeypatch):
+    summed = []
+    own = Kernels._sum
+    monkeypatch.setattr(Kernels, "_sum", lambda self, rows: summed.append(rows.shape[0]) or own(self, rows))
+    ground = ground_of(make())
+    origin, directions, coordinates = plane_of(ground)
+    all_of(ground.over(origin, directions, coordinates))
+    assert set(summed) == ({3} if expected else set())
+
+
+def test_kernels_that_give_other_numbers_are_not_used(monkeypatch):
+    monkeypatch.setattr(Kernels, "_sum", lambda _self, rows: rows[0] * 1.01)
+    task = mlp()
+    ground = ground_of(task)
+    origin, directions, coordinates = plane_of(ground)
+    losses = all_of(ground.over(origin, directions, coordinates))
+    np.testing.assert_allclose(losses, by_hand(task, ground, origin + coordinates @ directions), rtol=2e-5)
+    assert "kernels" not in ground.method
 
 
 def test_what_vmap_cannot_follow_is_evaluated_in_a_loop_and_that_is_said():

@@ -47,7 +47,7 @@ def evaluate(
     rows = lines[1] if len(lines) > 1 else np.zeros(1)
     # From the middle outwards, so that what an interrupt leaves is the part that matters.
     order = np.argsort(np.abs(np.arange(len(rows)) - (len(rows) - 1) / 2), kind="stable")
-    coordinates = np.array([[x, rows[row]] for row in order for x in columns])[:, : len(lines)]
+    coordinates = np.stack([np.tile(columns, len(rows)), np.repeat(rows[order], len(columns))], axis=1)[:, : len(lines)]
     found = np.full(len(coordinates), np.nan)
     done = 0
     try:

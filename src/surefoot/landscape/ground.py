@@ -1,9 +1,10 @@
 """The ground: the loss of one model over the space of its weights, always on the same examples.
 
-Points are evaluated many at once by `vmap` over the user's own module and loss; `one_by_one` is the obvious twin, and
-what is left where `vmap` cannot follow. Dropout is off. Batch normalisation takes the mean and variance of the
-examples at every point anew, as a training step does: a variance that is computed cannot be negative, and averages
-that were kept at one point mean nothing at another. The module is a copy; nothing of the user's is touched.
+Points are evaluated many at once by `vmap` over the user's own module and loss, with a few operations caught on the
+way (`kernels`); `one_by_one` is the obvious twin, and what is left where `vmap` cannot follow. Dropout is off. Batch
+normalisation takes the mean and variance of the examples at every point anew, as a training step does: a variance that
+is computed cannot be negative, and averages that were kept at one point mean nothing at another. The module is a copy;
+nothing of the user's is touched.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from torch.utils import _pytree as pytree
 
 from surefoot.engines.memory import allowed_bytes
 from surefoot.errors import InputError, MemoryBoundError
+from surefoot.landscape.kernels import Kernels, Points, keep_freed_memory
 from surefoot.landscape.weights import Numbers, Weights
 from surefoot.tasks.borrowing import borrowed_rng
 from surefoot.tasks.data_checks import spaced
@@ -32,11 +34,13 @@ __all__ = ["Ground"]
 
 Floats = npt.NDArray[np.float64]
 
-_WIDTHS = (1, 8, 32, 128)
+_WIDTHS = (1, 8, 32, 128, 256)
 """Points at once that are tried; 1 means one by one."""
+_COMPARED_FROM = 100
+"""Points from which it pays to time kernels against plain `vmap`; with fewer, kernels are taken."""
 _SAMPLE = 4
 """Points by which one by one is timed, and `vmap` checked."""
-_WORSE, _FIRST_WORSE = 1.15, 1.4
+_WORSE, _FIRST_WORSE = 1.15, 1.7
 """Wider is not tried any more once it takes this much longer per point than the best; of the narrowest, whose
 constant costs are shared by few, more is borne."""
 _ROOM = 2.0
@@ -78,6 +82,7 @@ class Ground:
             self._batches, self._most = self._fitting()
         self.notes = list(dict.fromkeys(self.notes))
         self._width: int | None = None
+        self._kernels = False
 
     @property
     def batches(self) -> list[tuple[Any, int]]:
@@ -99,7 +104,7 @@ class Ground:
         for start in range(0, len(points), step):
             part = torch.as_tensor(points[start : start + step]).to(self.weights.device, self.weights.dtype)
             width = 1 if self._width == 1 else len(part)
-            found[start : start + step] = self._evaluate(self.weights.named(part), width)
+            found[start : start + step] = self._evaluate(Points(self.weights.named(part)), width, self._kernels)
         return found
 
     def over(self, origin: Numbers, directions: Numbers, coordinates: Floats) -> Iterator[tuple[int, Floats]]:
@@ -110,17 +115,17 @@ class Ground:
             directions: [k, P].
             coordinates: [n, k].
         """
-        at, along = self.weights.plane(origin, directions)
-        shares = torch.as_tensor(coordinates).to(self.weights.device, self.weights.dtype)
+        parts = self.weights.plane(origin, directions)
+        ones = np.ones((len(coordinates), 1))
+        shares = torch.as_tensor(np.hstack([ones, coordinates])).to(self.weights.device, self.weights.dtype)
 
-        def chunk(start: int, count: int) -> dict[str, Tensor]:
+        def chunk(start: int, count: int) -> Points:
             some = shares[start : start + count]
-            return {
-                name: torch.addmm(at[name], some, along[name])
-                .to(self.weights.kinds[name])
-                .view(len(some), *self.weights.shapes[name])
-                for name in at
+            numbers = {
+                name: (some @ rows.flatten(1)).to(self.weights.kinds[name]).view(len(some), *rows.shape[1:])
+                for name, rows in parts.items()
             }
+            return Points(numbers, some, parts)
 
         start = 0
         if self._width is None and len(coordinates):
@@ -129,30 +134,39 @@ class Ground:
                 start = start_ + len(losses)
         width = self._width or 1
         while start < len(coordinates):
-            losses = self._evaluate(chunk(start, width if width > 1 else _SAMPLE), width)
+            losses = self._evaluate(chunk(start, width if width > 1 else _SAMPLE), width, self._kernels)
             yield start, losses
             start += len(losses)
 
-    def _calibrated(self, chunk: Callable[[int, int], dict[str, Tensor]], count: int) -> Iterator[tuple[int, Floats]]:
+    def _calibrated(self, chunk: Callable[[int, int], Points], count: int) -> Iterator[tuple[int, Floats]]:
         """The first chunks, by which the fastest number of points at once is found; all of them count."""
         # With one thread its own processor time counts, which other work on the machine does not stretch.
         clock = time.perf_counter if torch.get_num_threads() > 1 else time.thread_time
+
+        def timed(points: Points, width: int, kernels: bool) -> tuple[Floats, float]:
+            began = clock()
+            losses = self._evaluate(points, width, kernels)
+            return losses, (clock() - began) / len(losses)
+
+        keep_freed_memory()
         first = chunk(0, min(_SAMPLE, count))
         width = 1
-        twins = self._evaluate(first, 1)
-        began = clock()
-        self._evaluate(first, 1)  # again: the first time also makes room
-        best = (clock() - began) / len(twins)
+        twins = self._evaluate(first, 1, False)
+        best = timed(first, 1, False)[1]  # again: the first time also makes room
         yield 0, twins
         start = len(twins)
-        refused = self._refusal(first, twins)
+        self._kernels = not self._refusal(first, twins, kernels=True)
+        refused = "" if self._kernels else self._refusal(first, twins, kernels=False)
         for wide in () if refused else _WIDTHS[1:]:
             if start >= count or wide > self._most:
                 break
             points = chunk(start, wide)
-            began = clock()
-            losses = self._evaluate(points, wide)
-            took = (clock() - began) / len(losses)
+            losses, took = timed(points, wide, self._kernels)
+            if wide == _WIDTHS[1] and self._kernels and count >= _COMPARED_FROM:
+                plain = timed(points, wide, False)[1]
+                if took > plain:  # what came first also made room: once more
+                    took = timed(points, wide, True)[1]
+                self._kernels, took = took <= plain, min(took, plain)
             yield start, losses
             start += len(losses)
             if took < best:
@@ -166,34 +180,49 @@ class Ground:
         elif width == 1:
             self.method = "one point after the other, which was measured to be fastest"
         else:
-            self.method = f"{width} points at once by vmap"
+            self.method = f"{width} points at once by vmap" + (" and kernels" if self._kernels else "")
 
-    def _refusal(self, named: dict[str, Tensor], twins: Floats) -> str:
+    def _refusal(self, first: Points, twins: Floats, *, kernels: bool) -> str:
         """Why `vmap` cannot be used; empty where it gives what one by one gives."""
         if self._most < 2:
             return "memory is bounded to one point at a time"
         try:
-            fused = self._evaluate(named, len(twins))
+            fused = self._evaluate(first, len(twins), kernels)
         except Exception as error:  # noqa: BLE001 - whatever the user's code does under vmap
             return f"vmap fails on model or loss ({type(error).__name__}: {in_one_line(error)[:120]})"
         if not np.allclose(fused, twins, rtol=1e-3, atol=1e-6):
             return "model or loss give other numbers under vmap"
         return ""
 
-    def _evaluate(self, named: dict[str, Tensor], width: int) -> Floats:
-        way = self.one_by_one if width == 1 else self.at_once
+    def _evaluate(self, points: Points, width: int, kernels: bool) -> Floats:
+        def losses(batch: Any) -> Tensor:
+            if width == 1:
+                return self.one_by_one(points.numbers, batch)
+            return self.by_kernels(points, batch) if kernels else self.at_once(points.numbers, batch)
+
         with torch.no_grad(), borrowed_rng(self._seed), _plain_attention():
-            total = sum(share * way(named, batch) for batch, share in self._batches)
+            total = sum(share * losses(batch) for batch, share in self._batches)
         assert isinstance(total, Tensor)
         found: Floats = total.double().cpu().numpy()
         return np.where(np.isfinite(found), found, np.inf)
 
-    def at_once(self, named: dict[str, Tensor], batch: Any) -> Tensor:
-        """Losses [K] on a batch for numbers [K, ...] of each parameter, in one vectorised pass."""
-        result: Tensor = vmap(lambda numbers: self._loss(numbers, batch), randomness="same")(named)
+    def by_kernels(self, points: Points, batch: Any) -> Tensor:
+        """Losses [K] on a batch at points, in one vectorised pass in which `kernels` take their part."""
+
+        def loss(numbers: dict[str, Tensor], shares: Tensor | None) -> Tensor:
+            with Kernels(numbers, shares, points.parts):
+                return self._loss(numbers, batch)
+
+        places = (0, None if points.shares is None else 0)
+        result: Tensor = vmap(loss, in_dims=places, randomness="same")(dict(points.numbers), points.shares)
         return result
 
-    def one_by_one(self, named: dict[str, Tensor], batch: Any) -> Tensor:
+    def at_once(self, named: Mapping[str, Tensor], batch: Any) -> Tensor:
+        """Losses [K] on a batch for numbers [K, ...] of each parameter, in one vectorised pass."""
+        result: Tensor = vmap(lambda numbers: self._loss(numbers, batch), randomness="same")(dict(named))
+        return result
+
+    def one_by_one(self, named: Mapping[str, Tensor], batch: Any) -> Tensor:
         """The same in a loop."""
         count = len(next(iter(named.values())))
         return torch.stack([self._loss({name: one[row] for name, one in named.items()}, batch) for row in range(count)])

@@ -67,13 +67,11 @@ class Weights:
             for name, part in zip(self.shapes, split, strict=True)
         }
 
-    def plane(self, origin: Numbers, directions: Numbers) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """Origin [1, P_name] and directions [k, P_name] of each parameter, as tensors on the model's device."""
-        at = torch.as_tensor(origin).to(self.device, self.dtype)[None]
-        along = torch.as_tensor(directions).to(self.device, self.dtype)
-        sizes = list(self.counts.values())
-        names = list(self.counts)
-        return (
-            {name: part.contiguous() for name, part in zip(names, torch.split(at, sizes, dim=1), strict=True)},
-            {name: part.contiguous() for name, part in zip(names, torch.split(along, sizes, dim=1), strict=True)},
-        )
+    def plane(self, origin: Numbers, directions: Numbers) -> dict[str, Tensor]:
+        """Origin and directions of each parameter, [1 + k, *shape], as tensors on the model's device."""
+        rows = torch.cat([torch.as_tensor(origin)[None], torch.as_tensor(directions)]).to(self.device, self.dtype)
+        split = torch.split(rows, list(self.counts.values()), dim=1)
+        return {
+            name: part.contiguous().view(len(rows), *self.shapes[name])
+            for name, part in zip(self.shapes, split, strict=True)
+        }
