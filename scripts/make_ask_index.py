@@ -1,4 +1,4 @@
-"""Split the phrasings of the claims into terms, for `surefoot ask` to read: src/surefoot/textbook/ask/split.json.
+"""Learn from the phrasings of the claims what `surefoot ask` ranks by: src/surefoot/textbook/ask/ranking.npz.
 
 python scripts/make_ask_index.py
 """
@@ -7,16 +7,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from surefoot.textbook.ask.index import Split, elsewhere, phrasings
+from surefoot.textbook.ask.phrasings import elsewhere, phrasings
+from surefoot.textbook.ask.ranking import Ranking
 
-SPLIT = Path(__file__).resolve().parent.parent / "src" / "surefoot" / "textbook" / "ask" / "split.json"
+RANKING = Path(__file__).resolve().parent.parent / "src" / "surefoot" / "textbook" / "ask" / "ranking.npz"
 
 
 def main() -> None:
     """Write the file and say what is in it."""
-    split = Split.of(phrasings(), elsewhere())
-    SPLIT.write_text(split.dumps(), encoding="utf-8")
-    print(f"{len(split.phrasings)} phrasings, {len(split.elsewhere)} questions elsewhere")
+    pages, others = phrasings(), elsewhere()
+    RANKING.write_bytes(Ranking.of(pages, others).dumps())
+    print(
+        f"{sum(map(len, pages.values()))} phrasings, {len(others)} questions elsewhere, {RANKING.stat().st_size} bytes"
+    )
 
 
 if __name__ == "__main__":

@@ -6,27 +6,23 @@ The answer is put together from the claim that fits best and from its part of th
 from __future__ import annotations
 
 import json
-import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from surefoot.errors import InputError, RecordError
 from surefoot.records.answer import Answer
 from surefoot.records.claim import Claim, ClaimResult
-from surefoot.textbook.ask.index import Match, the_index
+from surefoot.textbook.ask.index import Match
+from surefoot.textbook.ask.ranking import the_ranking
 from surefoot.textbook.claims import all_claims
 from surefoot.textbook.measured import RECORD
 
-__all__ = ["FITS", "SHOWN", "answer_question", "fitting", "said", "surely"]
+__all__ = ["FITS", "SHOWN", "answer_question", "fitting", "said"]
 
-SIGNS = (4.06, 1.43, 2.09, 4.48, 4.10)
-OFFSET = -5.22
-"""Logistic weights of the index's signs: how sure it is that a question is about a claim. Fitted by `python
-benchmarks/ask.py design` on questions that are not reported on."""
-FITS = 0.3
-"""How sure it must be for an answer."""
+FITS = 0.55
+"""How sure it must be, from 0 to 1, for an answer; chosen with the weights in `ranking`."""
 SHOWN = 3
 """Claims that an answer names, best first."""
 LONGEST = 10_000
@@ -58,15 +54,10 @@ def answer_question(question: str, *, record: str | os.PathLike[str] | None = No
 
 def fitting(question: str) -> list[Match]:
     """The claims nearest to a question, best first; none where it is hardly about any of them."""
-    index = the_index()
-    ranked = [one for one in index.rank(question) if one.claim in all_claims()]
-    return ranked if ranked and surely(question, ranked) >= FITS else []
-
-
-def surely(question: str, ranked: Sequence[Match]) -> float:
-    """How sure it is that a question is about the best of the claims `ranked`, from 0 to 1."""
-    weighed = sum(weight * sign for weight, sign in zip(SIGNS, the_index().signs(question, ranked), strict=True))
-    return 1 / (1 + math.exp(-(weighed + OFFSET)))
+    ranking = the_ranking()
+    if ranking.surely(question) < FITS:
+        return []
+    return [one for one in ranking.rank(question) if one.claim in all_claims()]
 
 
 def _answered(question: str, claims: list[Claim], results: Mapping[str, ClaimResult]) -> Answer:
@@ -118,7 +109,9 @@ def _opposite(claim: Claim, result: ClaimResult | None) -> str:
 
 
 def _nothing(question: str) -> Answer:
-    near = [all_claims()[one.claim].topic for one in the_index().rank(question)[:20] if one.claim in all_claims()]
+    near = [
+        all_claims()[one.claim].topic for one in the_ranking().index.rank(question)[:20] if one.claim in all_claims()
+    ]
     topics = tuple(dict.fromkeys(near))[:3]
     offer = f" The nearest topics are {', '.join(topics)}." if topics else ""
     return Answer(

@@ -1,36 +1,22 @@
 """The index: which claims a question is about, by the terms it shares with questions people ask about each claim.
 
-Every claim has a page of *phrasings*, questions that it answers, in `questions/`. A question is compared with each
-claim twice: with all of its phrasings together (BM25: terms that are rare among claims weigh more, a long page gains
-nothing) and with the single phrasing nearest to it (the share of weighted terms they have in common, a cosine). Both
-lie between 0 and about 1, whatever the length of the question. `elsewhere.txt` holds questions about other things: what
-is nearer to those is likely about another field. `split.json` holds all of them split into terms, which takes longer
-than answering; `scripts/make_ask_index.py` makes it.
+A question is compared with each claim twice: with all of its phrasings together (BM25: terms that are rare among claims
+weigh more, a long page gains nothing) and with the single phrasing nearest to it (the share of weighted terms they have
+in common, a cosine). Both lie between 0 and about 1, whatever the length of the question.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import functools
-import json
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from importlib.resources import files
 
-from surefoot.textbook.ask.words import (
-    field_terms,
-    mended,
-    pairs,
-    spelled_words,
-    split_lines,
-    split_terms,
-    unmistakable,
-)
+import numpy as np
 
-__all__ = ["Index", "Match", "Split", "elsewhere", "phrasings", "the_index"]
+from surefoot.textbook.ask.words import pairs, spelled_words, split_lines, split_terms
 
-_FOLDER = files("surefoot.textbook.ask")
+__all__ = ["Index", "Match"]
 
 PAIR = 0.4
 """Weight of a pair of terms beside that of a single one."""
@@ -42,6 +28,8 @@ PAGE = 2.0
 FURTHER = 0.3
 """Weight of the three next nearest phrasings beside the nearest."""
 
+Arrays = Mapping[str, np.ndarray]
+
 
 @dataclasses.dataclass(frozen=True)
 class Match:
@@ -49,150 +37,96 @@ class Match:
 
     claim: str
     score: float
-    """How well it fits: 0 for nothing in common; about 1 a term for term likeness."""
-
-
-def phrasings() -> Mapping[str, tuple[str, ...]]:
-    """Claim and the questions it answers, as the files of `questions/` list them."""
-    found: dict[str, list[str]] = {}
-    for page in sorted(_FOLDER.joinpath("questions").iterdir(), key=lambda one: one.name):
-        claim = ""
-        for line in page.read_text(encoding="utf-8").splitlines():
-            if line.startswith("# "):
-                claim = line[2:].strip()
-                found.setdefault(claim, [])
-            elif line.strip():
-                found[claim].append(line.strip())
-    return {claim: tuple(lines) for claim, lines in found.items()}
-
-
-def elsewhere() -> tuple[str, ...]:
-    """Questions about other things than any claim."""
-    lines = _FOLDER.joinpath("elsewhere.txt").read_text(encoding="utf-8").splitlines()
-    return tuple(line.strip() for line in lines if line.strip() and not line.startswith("#"))
-
-
-@dataclasses.dataclass(frozen=True)
-class Split:
-    """Questions split into terms, each as words with a space between."""
-
-    phrasings: tuple[tuple[str, str], ...]
-    """Claim, and the terms of a question that it answers."""
-    elsewhere: tuple[str, ...]
-    spellings: str
-    """Every long word of the phrasings, for mending others."""
-
-    @classmethod
-    def of(cls, pages: Mapping[str, Sequence[str]], others: Sequence[str] = ()) -> Split:
-        """Split the questions of `pages`, claim by claim, and the `others`."""
-        listed = [(claim, " ".join(line.split())) for claim, lines in pages.items() for line in lines]
-        split = split_lines("\n".join([*(line for _, line in listed), *(" ".join(one.split()) for one in others)]))
-        terms = [" ".join(words) for words in split]
-        return cls(
-            tuple((claim, words) for (claim, _), words in zip(listed, terms, strict=False)),
-            tuple(terms[len(listed) :]) if others else (),
-            " ".join(sorted(spelled_words(" ".join(line for _, line in listed)))),
-        )
-
-    def dumps(self) -> str:
-        """As JSON."""
-        return json.dumps(dataclasses.asdict(self), indent=0, ensure_ascii=False) + "\n"
-
-    @classmethod
-    def loads(cls, text: str) -> Split:
-        """From JSON."""
-        data = json.loads(text)
-        return cls(
-            tuple((claim, words) for claim, words in data["phrasings"]), tuple(data["elsewhere"]), data["spellings"]
-        )
+    """How well it fits; the larger the better."""
 
 
 class Index:
     """Terms of every claim's phrasings, ready to be compared with a question."""
 
-    def __init__(self, split: Split) -> None:
-        self._phrasings = [(claim, _terms(words.split())) for claim, words in split.phrasings]
-        self._pages: dict[str, Counter[str]] = {claim: Counter() for claim, _ in self._phrasings}
-        for claim, terms in self._phrasings:
-            self._pages[claim].update(terms)
-        self._holding: dict[str, list[int]] = {}
-        for place, (_, terms) in enumerate(self._phrasings):
-            for term in terms:
-                self._holding.setdefault(term, []).append(place)
-        self._rare = _rarity({term: len(held) for term, held in self._holding.items()}, len(self._phrasings))
-        self._rare_page = _rarity(Counter(term for page in self._pages.values() for term in page), len(self._pages))
-        self._mean = sum(sum(one.values()) for one in self._pages.values()) / max(len(self._pages), 1)
-        self._lengths = [_length(terms, self._rare) for _, terms in self._phrasings]
-        self._elsewhere = Counter(term for words in split.elsewhere for term in _terms(words.split()))
-        self._others = len(split.elsewhere)
-        self.spellings = frozenset(split.spellings.split())
+    def __init__(self, arrays: Arrays) -> None:
+        """Read what :meth:`of` made: nothing is split again, for that takes longer than answering."""
+        self.arrays = arrays
+        self.claims = tuple(str(arrays["claims"]).split())
+        self._number = {term: place for place, term in enumerate(str(arrays["terms"]).split("\n"))}
+        self._starts, self._places, self._times = arrays["starts"], arrays["places"], arrays["times"]
+        self._claim_of, self._lengths = arrays["claim_of"], arrays["lengths"]
+        self._page_lengths = np.bincount(
+            self._claim_of[self._places], weights=self._times, minlength=max(len(self.claims), 1)
+        )
+        self.spellings = frozenset(str(arrays["spellings"]).split())
+        """Every long word of the phrasings, for mending others."""
 
-    def terms(self, question: str) -> Counter[str]:
-        """The terms of a question and their pairs, slips of the keys mended."""
-        return _terms(split_terms(mended(question, self.spellings)))
-
-    def signs(self, question: str, ranked: Sequence[Match]) -> tuple[float, ...]:
-        """What tells whether a question is about something that a claim says, each from about -1 to 1.
-
-        The score of the best claim; the share of the question's single terms, by weight, that any claim knows; how
-        many terms of the field it has, of three; whether it has a word that no other field has; and how much likelier
-        its terms are among the phrasings than elsewhere.
-        """
-        words = mended(question, self.spellings)
-        split = split_terms(words)
-        terms = [term for term in split if not term[0].isdigit()]
-        total = sum(self._weight(term) for term in terms)
-        known = sum(self._weight(term) for term in terms if term in self._rare) / total if total else 0.0
-        field = len(field_terms().intersection(terms))
-        lean = sum(_share(term) * self._leaning(term) for term in _terms(split)) / (2 + len(split))
-        best = ranked[0].score if ranked else 0.0
-        return (best, known, min(field, 3) / 3, float(unmistakable(words)), lean)
-
-    def _leaning(self, term: str) -> float:
-        """Logarithm of how much likelier `term` is in a phrasing than in a question about something else."""
-        here = (len(self._holding.get(term, ())) + 0.5) / (len(self._phrasings) + 1)
-        there = (self._elsewhere.get(term, 0) + 0.5) / (self._others + 1)
-        return math.log(here / there) if term in self._holding or term in self._elsewhere else 0.0
-
-    def rank(self, question: str) -> list[Match]:
-        """The claims that share a term with the question, best first."""
-        asked = self.terms(question)
-        nearest = self._nearest(asked)
-        full = sum(_share(term) * self._rare_page.get(term, _unknown(len(self._pages))) for term in asked) or 1.0
-        found = []
-        for claim, likeness in nearest.items():
-            best, *others = sorted(likeness, reverse=True)
-            page = self._bm25(asked, claim) / full
-            found.append(Match(claim, (best + FURTHER * sum(others[:3]) + PAGE * page) / (1 + PAGE)))
-        return sorted(found, key=lambda one: (-one.score, one.claim))
-
-    def _nearest(self, asked: Counter[str]) -> dict[str, list[float]]:
-        shared: dict[int, float] = {}
-        for term in asked:
-            weight = (_share(term) * self._rare.get(term, 0.0)) ** 2
-            for place in self._holding.get(term, ()):
-                shared[place] = shared.get(place, 0.0) + weight
-        length = math.sqrt(sum((_share(term) * self._weight(term)) ** 2 for term in asked)) or 1.0
-        likeness: dict[str, list[float]] = {}
-        for place, weight in shared.items():
-            likeness.setdefault(self._phrasings[place][0], []).append(weight / length / self._lengths[place])
-        return likeness
-
-    def _bm25(self, asked: Counter[str], claim: str) -> float:
-        page = self._pages[claim]
-        held = SATURATION * (1 - LENGTH + LENGTH * sum(page.values()) / self._mean)
-        return sum(
-            _share(term) * self._rare_page[term] * page[term] / (page[term] + held) for term in asked if term in page
+    @classmethod
+    def of(cls, pages: Mapping[str, Sequence[str]]) -> Index:
+        """The index of the phrasings in `pages`, claim by claim."""
+        claims = list(pages)
+        lines = [(number, " ".join(line.split())) for number, page in enumerate(pages.values()) for line in page]
+        counted = [_terms(words) for words in split_lines("\n".join(line for _, line in lines))]
+        holding: dict[str, list[tuple[int, int]]] = {}
+        for place, terms in enumerate(counted):
+            for term, times in terms.items():
+                holding.setdefault(term, []).append((place, times))
+        rare = {term: _rarity(len(held), len(lines)) for term, held in holding.items()}
+        lengths = [math.sqrt(sum((_share(term) * rare[term]) ** 2 for term in terms)) or 1.0 for terms in counted]
+        listed = sorted(holding)
+        return cls(
+            {
+                "claims": np.array(" ".join(claims)),
+                "terms": np.array("\n".join(listed)),
+                "starts": np.cumsum([0, *(len(holding[term]) for term in listed)]).astype(np.uint32),
+                "places": np.array([place for term in listed for place, _ in holding[term]], np.uint16),
+                "times": np.array([times for term in listed for _, times in holding[term]], np.uint8),
+                "claim_of": np.array([number for number, _ in lines], np.uint8),
+                "lengths": np.array(lengths, np.float64),
+                "spellings": np.array(" ".join(sorted(spelled_words(" ".join(line for _, line in lines))))),
+            }
         )
 
+    def terms(self, question: str) -> Counter[str]:
+        """The terms of a question and their pairs."""
+        return _terms(split_terms(question))
+
+    def known(self, question: str) -> float:
+        """Share of the question's single terms, by weight, that any claim knows, from 0 to 1."""
+        terms = [term for term in split_terms(question) if not term[0].isdigit()]
+        total = sum(self._weight(term) for term in terms)
+        return sum(self._weight(term) for term in terms if term in self._number) / total if total else 0.0
+
+    def rank(self, question: str) -> list[Match]:
+        """The claims that share a term with the question, best first; 1 is about a term for term likeness."""
+        asked = self.terms(question)
+        shared = np.zeros(len(self._lengths))
+        bm25 = np.zeros(len(self.claims))
+        held = SATURATION * (1 - LENGTH + LENGTH * self._page_lengths / self._page_lengths.mean())
+        full = 0.0
+        for term in asked:
+            places, times = self._holding(term)
+            pages = np.bincount(self._claim_of[places], weights=times, minlength=len(self.claims))
+            rare = _rarity(int(np.count_nonzero(pages)), len(self.claims))
+            shared[places] += (_share(term) * self._weight(term)) ** 2
+            bm25 += _share(term) * rare * pages / (pages + held)
+            full += _share(term) * rare
+        length = math.sqrt(sum((_share(term) * self._weight(term)) ** 2 for term in asked)) or 1.0
+        likeness: dict[int, list[float]] = {}
+        for place in np.flatnonzero(shared):
+            likeness.setdefault(int(self._claim_of[place]), []).append(shared[place] / length / self._lengths[place])
+        found = []
+        for number, near in likeness.items():
+            best, *others = sorted(near, reverse=True)
+            score = (best + FURTHER * sum(others[:3]) + PAGE * bm25[number] / full) / (1 + PAGE)
+            found.append(Match(self.claims[number], float(score)))
+        return sorted(found, key=lambda one: (-one.score, one.claim))
+
+    def _holding(self, term: str) -> tuple[np.ndarray, np.ndarray]:
+        """The phrasings that hold `term`, and how many times each."""
+        number = self._number.get(term)
+        if number is None:
+            return self._places[:0], self._times[:0]
+        held = slice(int(self._starts[number]), int(self._starts[number + 1]))
+        return self._places[held], self._times[held]
+
     def _weight(self, term: str) -> float:
-        return self._rare.get(term, _unknown(len(self._phrasings)))
-
-
-@functools.cache
-def the_index() -> Index:
-    """The index of every phrasing that the package holds, built once."""
-    return Index(Split.loads(_FOLDER.joinpath("split.json").read_text(encoding="utf-8")))
+        return _rarity(len(self._holding(term)[0]), len(self._lengths))
 
 
 def _terms(words: list[str]) -> Counter[str]:
@@ -203,14 +137,6 @@ def _share(term: str) -> float:
     return PAIR if "+" in term else 1.0
 
 
-def _rarity(held: Mapping[str, int], count: int) -> dict[str, float]:
-    return {term: math.log((count + 1) / (many + 0.5)) for term, many in held.items()}
-
-
-def _unknown(count: int) -> float:
-    """Weight of a term that stands nowhere: as much as one that stands once."""
-    return math.log((count + 1) / 1.5)
-
-
-def _length(terms: Counter[str], rare: Mapping[str, float]) -> float:
-    return math.sqrt(sum((_share(term) * rare[term]) ** 2 for term in terms)) or 1.0
+def _rarity(held: int, count: int) -> float:
+    """Weight of a term that `held` of `count` texts hold; one that stands nowhere weighs as one that stands once."""
+    return math.log((count + 1) / (max(held, 1) + 0.5))

@@ -16,7 +16,7 @@ import unicodedata
 from collections.abc import Collection, Iterator
 from importlib.resources import files
 
-__all__ = ["field_terms", "mended", "pairs", "plain", "spelled_words", "split_lines", "split_terms", "unmistakable"]
+__all__ = ["mended", "pairs", "plain", "spelled_words", "split_lines", "split_terms", "unmistakable"]
 
 _LONGEST = 2000
 """Characters of a question that are read; nobody asks longer."""
@@ -31,7 +31,7 @@ _UNMISTAKABLE = re.compile(
     r"|xor)\b"
 )
 _LETTERS = re.compile(r"[a-z]+")
-_SHORTEST = 6
+_SHORTEST = 5
 """Letters of the shortest word that is mended."""
 _LIKENESS = 0.85
 """Share of letters in order that two spellings of a word have in common."""
@@ -75,12 +75,6 @@ def pairs(terms: list[str]) -> Iterator[str]:
 def unmistakable(text: str) -> bool:
     """Whether `text` has a word that stands in no question about anything else."""
     return _UNMISTAKABLE.search(plain(text)) is not None
-
-
-@functools.cache
-def field_terms() -> frozenset[str]:
-    """Terms that a question about training is likely to have, and others seldom; a mere rate is none of them."""
-    return frozenset(word for line in _lines("field_words.txt") for word in line.split())
 
 
 def mended(text: str, spellings: Collection[str]) -> str:
