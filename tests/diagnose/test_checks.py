@@ -80,7 +80,7 @@ HAS = {
     "converged": (run_of(good()), {}),
     "oscillation-growing": (run_of(back_and_forth(8.0)), {}),
     "oscillation-stable": (run_of(back_and_forth(1.0)), {}),
-    "early-bump": (run_of(np.concatenate([[2.3, 9, 30, 40, 30, 9], good(294)])), {}),
+    "early-bump": (run_of(np.concatenate([[2.3, 9, 30, 120, 30, 9], good(294)])), {}),
     "schedule-too-early": (run_of(good(), lr=decaying(0.2)), {}),
     "schedule-too-late": (run_of(floor(), lr=0.1), {}),
     "rate-jumped": (run_of(good(), lr=np.where(np.arange(300) < 150, 0.01, 0.1)), {}),

@@ -47,8 +47,8 @@ class Diagnosis(Record):
     probability: float
     """Calibrated chance that the verdict is right; of `unknown`, that of the likeliest cause, which did not suffice."""
     decades: tuple[float, float] | None = None
-    """By how many powers of ten to multiply the rate: lower and upper end of an 80% interval; None where the run does
-    not tell."""
+    """By how many powers of ten to multiply the rate to come to the middle of the good ones: lower and upper end of an
+    80% interval; None where the run does not tell."""
     findings: tuple[Finding, ...] = ()
     """The answer of every check, in the order in which they were asked."""
     notes: tuple[str, ...] = ()
