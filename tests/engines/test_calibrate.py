@@ -116,7 +116,7 @@ def test_memory_bounds_the_width_and_then_refuses(measured):
     assert training >= 2 * numbers + 8 * (6 + 8 + 3) * 4
     assert arrange(task, many, 20_000, memory=64 * waiting + 6 * training).width == 3
     assert arrange(task, many, 20_000, memory=64 * waiting + training).processes == 1
-    with pytest.raises(MemoryBoundError, match=r"`memory` is .* (bytes|KiB|MiB) and 64 members need at least"):
+    with pytest.raises(MemoryBoundError, match=r"`memory` is .* (bytes|kB|MB) and 64 members need at least"):
         arrange(task, many, 20_000, memory=64 * waiting)
     with pytest.raises(InputError, match="`memory` is 0"):
         allowed_bytes(0)

@@ -145,7 +145,7 @@ class TestMemory:
         np.testing.assert_allclose(*both, rtol=1e-5)
 
     def test_too_little_for_one_point_is_refused_with_what_is_needed(self):
-        with pytest.raises(MemoryBoundError, match=r"needs at least .* MiB; allow more memory"):
+        with pytest.raises(MemoryBoundError, match=r"needs at least .* [kM]B; allow more memory"):
             ground_of(mlp(), memory=1000)
 
     def test_fewer_points_at_once_where_more_do_not_fit(self):

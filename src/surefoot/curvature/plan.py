@@ -11,7 +11,7 @@ import dataclasses
 import torch
 from torch import nn
 
-from surefoot.engines.memory import allowed_bytes, kept_for_backward
+from surefoot.engines.memory import allowed_bytes, in_bytes, kept_for_backward
 from surefoot.errors import InputError, MemoryBoundError
 from surefoot.tasks.borrowing import borrowed_rng
 from surefoot.tasks.task import Task
@@ -69,8 +69,8 @@ def make_plan(task: Task, model: nn.Module, *, examples: int | None = None, memo
     if most < _FEWEST_VECTORS or chunk < 1:
         needed = max(2 * vector * _FEWEST_VECTORS / 0.5, graph / 0.4)
         raise MemoryBoundError(
-            f"the curvature needs about {_size(needed)} of memory even in the smallest pieces, and {_size(allowed)} "
-            "are allowed; allow more with `memory`, or take a smaller model"
+            f"the curvature needs about {in_bytes(needed)} of memory even in the smallest pieces, and "
+            f"{in_bytes(allowed)} are allowed; allow more with `memory`, or take a smaller model"
         )
     if chunk < min(examples, 1024):
         notes.append(f"memory allows the graph of {chunk} examples at once: products are added up in pieces")
@@ -96,11 +96,3 @@ def _per_example(task: Task, model: nn.Module) -> int:
             for one, before in zip(model.buffers(), buffers, strict=True):
                 one.copy_(before)
     return max(1, sum(kept.values()) // count)
-
-
-def _size(number: float) -> str:
-    for unit in ("bytes", "kB", "MB"):
-        if number < 1000:
-            return f"{number:.3g} {unit}"
-        number /= 1000
-    return f"{number:.3g} GB"

@@ -19,7 +19,7 @@ from surefoot.engines.batches import steps_of
 from surefoot.engines.engine import Engine
 from surefoot.engines.fused import Fused, fused_form
 from surefoot.engines.members import Form, Unsupported
-from surefoot.engines.memory import allowed_bytes, bytes_per_member
+from surefoot.engines.memory import allowed_bytes, bytes_per_member, in_bytes
 from surefoot.engines.pool import Pool, can_fork
 from surefoot.engines.serial import Serial
 from surefoot.errors import MemoryBoundError
@@ -133,7 +133,7 @@ def arrange(
     if room < 1:
         need = known.member_bytes * len(recipes) + known.chunk_bytes
         raise MemoryBoundError(
-            f"`memory` is {_size(bound)} and {_counted(len(recipes))} at least {_size(need)}; "
+            f"`memory` is {in_bytes(bound)} and {_counted(len(recipes))} at least {in_bytes(need)}; "
             "allow more memory or take a smaller batch"
         )
     most = max(1, min(most, room, len(recipes)))
@@ -240,14 +240,6 @@ def _kind(recipes: Sequence[Recipe]) -> str:
     several = len({recipe.seed for recipe in recipes}) > 1
     shared = (first.optimizer, sorted(first.options), switches, first.batch_size, first.accumulate, first.precision)
     return repr((*shared, first.clip is None, several))
-
-
-def _size(count: float) -> str:
-    for unit in ("bytes", "KiB", "MiB"):
-        if count < 1024:
-            return f"{count:.3g} {unit}"
-        count /= 1024
-    return f"{count:.3g} GiB"
 
 
 def _counted(members: int) -> str:

@@ -18,7 +18,7 @@ from surefoot.records import Recipe
 from surefoot.tasks.borrowing import borrowed_rng
 from surefoot.tasks.task import Task
 
-__all__ = ["allowed_bytes", "bytes_per_member", "kept_for_backward"]
+__all__ = ["allowed_bytes", "bytes_per_member", "in_bytes", "kept_for_backward"]
 
 
 def allowed_bytes(memory: int | None) -> int:
@@ -38,6 +38,15 @@ def allowed_bytes(memory: int | None) -> int:
     except OSError:
         pass
     return 2 << 30
+
+
+def in_bytes(count: float) -> str:
+    """A number of bytes in words, such as ``1.5 MB``; a kB is 1000 bytes, as where `memory` is given."""
+    for unit in ("bytes", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:.3g} GB"
 
 
 @contextlib.contextmanager

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 from torch.utils import _pytree as pytree
 
-from surefoot.engines.memory import allowed_bytes
+from surefoot.engines.memory import allowed_bytes, in_bytes
 from surefoot.errors import InputError, MemoryBoundError
 from surefoot.landscape.kernels import Kernels, Points, keep_freed_memory
 from surefoot.landscape.weights import Numbers, Weights
@@ -246,8 +246,8 @@ class Ground:
         if fitting < 1:
             need = held + per_point + one
             raise MemoryBoundError(
-                f"`memory` is {self._bound / 2**20:.3g} MiB and one point of this model needs at least "
-                f"{need / 2**20:.3g} MiB; allow more memory"
+                f"`memory` is {in_bytes(self._bound)} and one point of this model needs at least "
+                f"{in_bytes(need)}; allow more memory"
             )
         parts = torch.split(self._index, fitting)
         self.notes.append(f"the {self.examples} examples are evaluated in {len(parts)} parts, to fit into memory")

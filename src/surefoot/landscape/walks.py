@@ -17,6 +17,7 @@ import torch
 from surefoot.engines.batches import steps_of
 from surefoot.engines.calibrate import choose_engine
 from surefoot.engines.engine import Engine, Validation
+from surefoot.engines.memory import in_bytes
 from surefoot.engines.train import train_members
 from surefoot.errors import InputError, MemoryBoundError
 from surefoot.landscape.weights import Numbers, Weights
@@ -86,8 +87,8 @@ def points_that_fit(weights: Weights, walks: int, points: int, room: int) -> int
     if fitting < FEWEST:
         need = 2 * walks * weights.bytes * FEWEST
         raise MemoryBoundError(
-            f"{walks} paths of {weights.size:,} weights need at least {need / 2**20:.3g} MiB for {FEWEST} points each, "
-            f"and {room / 2**20:.3g} MiB are free for them; allow more `memory`, or draw fewer paths"
+            f"{walks} paths of {weights.size:,} weights need at least {in_bytes(need)} for {FEWEST} points each, "
+            f"and {in_bytes(room)} are free for them; allow more `memory`, or draw fewer paths"
         )
     return int(min(points, fitting))
 
