@@ -7,6 +7,9 @@ oracle's seeds, the share lost is (L - L*) / (L0 - L*). A recommendation that di
     python benchmarks/find_quality.py oracle            # makes benchmarks/records/oracle.json (once; slow)
     python benchmarks/find_quality.py report            # our method at cost 3, 1 and 100 steps, and the peers
     python benchmarks/find_quality.py design            # the same on the tasks the method was designed on
+    python benchmarks/find_quality.py oracle-more       # makes benchmarks/records/oracle_more.json (once)
+    python benchmarks/find_quality.py develop           # our method on further tasks it was developed on, and
+    python benchmarks/find_quality.py confirm           # on those looked at once, when everything was chosen
 """
 
 from __future__ import annotations
@@ -25,7 +28,8 @@ import numpy as np
 import torch
 
 from find_peers import suggestions
-from panel import CASES, Case, cases_of, make_task
+from panel import CASES, Case, make_task
+from panel_more import MORE_CASES
 from surefoot.engines.batches import steps_of
 from surefoot.engines.calibrate import choose_engine
 from surefoot.engines.train import train_members
@@ -37,6 +41,7 @@ RECORDS = Path(__file__).parent / "records"
 SEEDS = (0, 1, 2)
 SEARCH_SEED = 100
 """Seed of the searches: none of the oracle's, so that no search sees a run that it is judged by."""
+PANELS = ("design", "report", "develop", "confirm")
 PEER_STEPS = 100
 PEERS = ("torch-lr-finder", "pytorch-lightning", "fastai")
 RATES = 25
@@ -133,8 +138,9 @@ def load(name: str) -> dict[str, dict[str, Any]]:
     return {one["case"]: one for one in found["cases"]}
 
 
-def make_oracle(workers: int) -> None:
-    save("oracle.json", in_parallel(oracle_of, list(CASES), workers))
+def cases_of(panel: str) -> list[Case]:
+    """Cases of the panel `design`, `report`, `develop` or `confirm`."""
+    return [case for case in (*CASES, *MORE_CASES) if case.panel == panel]
 
 
 def searched(case: Case, task: Task, cost: float, seed: int = SEARCH_SEED) -> Found:
@@ -210,7 +216,7 @@ def measure(job: tuple[Case, dict[str, Any], bool]) -> dict[str, Any]:
 
 
 def run(panel: str, workers: int, *, with_peers: bool) -> None:
-    oracle = load("oracle.json")
+    oracle = load("oracle.json") | load("oracle_more.json")
     jobs = [(case, oracle[case.name], with_peers) for case in cases_of(panel) if case.name in oracle]
     results = in_parallel(measure, jobs, workers)
     save(f"{panel}.json", results)
@@ -238,12 +244,14 @@ def show(results: list[dict[str, Any]]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("oracle", "shorter", "design", "report"))
+    parser.add_argument("what", choices=("oracle", "oracle-more", "shorter", *PANELS))
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--no-peers", action="store_true")
     given = parser.parse_args()
     if given.what == "oracle":
-        make_oracle(given.workers)
+        save("oracle.json", in_parallel(oracle_of, list(CASES), given.workers))
+    elif given.what == "oracle-more":
+        save("oracle_more.json", in_parallel(oracle_of, list(MORE_CASES), given.workers))
     elif given.what == "shorter":
         save("shorter.json", in_parallel(shorter_of, cases_of("design"), given.workers))
     else:

@@ -24,7 +24,7 @@ from surefoot.tasks.models.recurrent import recurrent
 from surefoot.tasks.models.transformer import transformer
 from surefoot.tasks.task import Task
 
-__all__ = ["CASES", "Case", "cases_of", "make_task"]
+__all__ = ["CASES", "Case", "make_task"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -205,8 +205,3 @@ CASES = tuple(
     for task, panel, epochs, batch, trainings in _PANEL
     for (optimizer, options), schedule in trainings
 )
-
-
-def cases_of(panel: str) -> list[Case]:
-    """Cases of the `design` or the `report` panel."""
-    return [case for case in CASES if case.panel == panel]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+import sys
 
 import numpy as np
 import pytest
 
-from find.tiny_tasks import CURVATURES, STEPS, best_rate, blobs, bowl, bowl_loss, share_lost
+from find.tiny_tasks import CURVATURES, STEPS, best_rate, blobs, bowl, bowl_loss, hidden_valley, share_lost
 from surefoot.find import find
 
 EXACT = {"optimizer": "sgd", "epochs": STEPS, "batch_size": "full", "workers": 1}
@@ -113,3 +114,25 @@ def test_noise_is_lived_with():
     assert found.status == "found"
     assert 0.03 < found.lr < 2.0 / CURVATURES[0]
     assert math.isfinite(found.expected_loss)
+
+
+def test_a_plateau_is_waited_out():
+    # Over the first rung no rate leaves the plain; over 400 steps the valley at 1.5 is reached exactly by 1.5 / 400.
+    found = find(hidden_valley(), optimizer="sgd", epochs=400, batch_size="full", lr_range=(1e-4, 0.03), workers=1)
+    first = min(point.horizon for point in found.curve)
+    assert all(point.loss == found.initial_loss for point in found.curve if point.horizon == first)
+    assert found.status == "found"
+    assert found.lr == pytest.approx(1.5 / 400, rel=0.4)
+    assert found.cost <= 3
+
+
+def test_what_retired_rates_leave_over_is_spent(monkeypatch):
+    # Every rate but the best is given up half-way: the last rung is paid for again with what that saves.
+    monkeypatch.setattr(sys.modules["surefoot.find.race"], "_LOST", 0.0)
+    found = find(bowl(), **EXACT | {"epochs": 400})
+    again = [point for point in found.curve if point.stage.endswith("again")]
+    assert again
+    assert {point.horizon for point in again} == {200}
+    assert found.cost <= 3
+    assert found.cost * found.steps == pytest.approx(sum(run.steps for run in found.runs))
+    assert share_lost(found.lr, 400) < 0.02

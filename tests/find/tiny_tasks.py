@@ -89,3 +89,23 @@ def always_diverging():
 
     x = torch.linspace(-1, 1, 32)[:, None]
     return Task(Explodes, train=(x, 0 * x + 1), val=(x, 0 * x + 1), loss=nn.MSELoss(), name="diverging")
+
+
+class _HiddenValley(nn.Module):
+    """A place that training moves up by the rate in every step; validation sees a valley around 1.5, else a plain."""
+
+    def __init__(self):
+        super().__init__()
+        self.place = nn.Parameter(torch.zeros(()))
+
+    def forward(self, training):
+        away = (self.place.clamp(min=1e-9) / 1.5).log() / math.log(5.0)
+        return torch.where(training > 0, -self.place, (away**2).clamp(max=1.0))
+
+
+def hidden_valley():
+    """A validation loss of 1 until the place is above 0.3; it is 0 at 1.5 and 1 again from 7.5."""
+    train, val = torch.ones(8), torch.zeros(8)
+    return Task(
+        _HiddenValley, train=(train, train), val=(val, val), loss=lambda output, target: output.mean(), name="valley"
+    )
