@@ -217,7 +217,12 @@ def test_contradicting_statements_are_named():
         ("best lr for my/file.py:task with Adam", Wanted("my/file.py:task", None, "adam")),
         ("lr 3e-4 mnist-small adamw 10 epochs batch size 64 ok?", Wanted("mnist-small", 3e-4, "adamw")),
         ("is lr=.5 right for wine, momentum 0.9", Wanted("wine", 0.5, "sgd", 0.9)),
+        ("how sharp is iris at 0.3 with momentum 0.9", Wanted("iris", 0.3, "sgd", 0.9, "curvature")),
+        ("stability limit of wine", Wanted("wine", None, "sgd", None, "curvature")),
+        ("what is wrong with logs/run_7.csv?", Wanted("logs/run_7.csv", None, "", None, "diagnose")),
+        ("why does Train.log. look odd", Wanted("Train.log", None, "", None, "diagnose")),
         ("does digits converge in 10 epochs", None),
+        ("training and/or validation loss w/o decay", None),
         ("is 0.1 too high", None),
     ],
 )
@@ -229,6 +234,26 @@ def test_the_offer_is_a_command_that_exists():
     answer = ask("is 0.1 too high for digits with sgd and momentum 0.9?")
     assert answer.command == "surefoot find digits --optimizer sgd --momentum 0.9"
     assert answer.command in answer.answer
+
+
+@pytest.mark.parametrize(
+    ("want", "command"),
+    [
+        (
+            Wanted("iris", 0.3, "sgd", 0.9, "curvature"),
+            "surefoot curvature iris --lr 0.3 --momentum 0.9 --optimizer sgd",
+        ),
+        (Wanted("wine", None, "adam", None, "curvature"), "surefoot curvature wine --optimizer adam"),
+        (Wanted("my log.csv", None, "", None, "diagnose"), "surefoot diagnose 'my log.csv'"),
+    ],
+)
+def test_the_command_of_each_verb(want, command):
+    assert sorted(want.command.split()) == sorted(command.split())
+
+
+def test_a_folder_that_exists_is_a_log(tmp_path):
+    assert wanted(f"what happened in {tmp_path}/?") == Wanted(f"{tmp_path}/", None, "", None, "diagnose")
+    assert wanted(f"what happened in {tmp_path}/none/there?") is None
 
 
 FOUND = Found(
@@ -274,6 +299,41 @@ def test_run_measures_the_task(borrowed):
         answer = ask("is lr 1e-6 too low for iris with sgd", run=True)
     assert answer.verdict == "too_low"
     assert answer.measurements[0].value > 1e-4
+
+
+def test_run_measures_the_sharpness(borrowed):
+    with borrowed():
+        answer = ask("is lr 50 stable for quadratic", run=True)
+        fine = ask("is lr 0.01 stable for quadratic", run=True)
+    assert (answer.verdict, fine.verdict) == ("too_high", "right")
+    assert answer.command == "surefoot curvature quadratic --lr 50 --optimizer sgd"
+    limits = {one.name: one.value for one in fine.measurements}
+    assert limits["sharpness"] == pytest.approx(10, rel=1e-3)  # the bowl's steepest direction: 2/10 is its limit
+    assert limits["largest stable rate"] == pytest.approx(0.2, rel=1e-3)
+    assert fine.answer.startswith("After")
+
+
+def test_run_reads_the_log(tmp_path):
+    log = tmp_path / "run.csv"
+    rows = [f"{step},{0.5 * 1.4**step}" for step in range(60)]
+    log.write_text("\n".join(["step,loss", *rows]) + "\n")
+    answer = ask(f"what is wrong in {log}", run=True)
+    assert answer.status == "answered"
+    assert answer.verdict in ("diverged", "rate_too_high")
+    assert answer.command == f"surefoot diagnose {log}"
+    assert 0.5 < answer.measurements[0].value <= 1
+    assert Answer.from_json(answer.to_json()) == answer
+
+
+def test_a_log_that_is_not_there_is_bad_input(tmp_path):
+    with pytest.raises(InputError):
+        ask(f"what is wrong in {tmp_path}/none.csv", run=True)
+
+
+def test_run_without_anything_to_measure_says_so():
+    answer = ask("why does gradient descent bounce from wall to wall in a ravine", run=True)
+    assert answer.status == "answered"
+    assert "Nothing was measured now" in answer.answer
 
 
 def test_asking_loads_no_torch():

@@ -7,7 +7,6 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
@@ -16,9 +15,6 @@ from surefoot.cli.console import progress_console, result_console
 from surefoot.cli.output import Output
 from surefoot.errors import InputError, SurefootError
 from surefoot.records.answer import Answer
-
-if TYPE_CHECKING:
-    from surefoot.records.measurement import Measurement
 
 __all__ = ["ask"]
 
@@ -37,7 +33,9 @@ LEAVING = {"exit", "quit", "q", ":q", "bye"}
 
 @click.command()
 @click.argument("words", metavar="[QUESTION]...", nargs=-1)
-@click.option("--run", is_flag=True, help="When the question names a task, measure it now (`find`).")
+@click.option(
+    "--run", is_flag=True, help="When the question names a task or a log, measure it now (find, curvature, diagnose)."
+)
 @click.option("--json", "json_to", metavar="FILE", help="Write the record here; - prints it.")
 @click.option("--quiet", "-q", is_flag=True, help="Print only the verdict.")
 @click.option("--record", metavar="FILE", help="Answer from this record of the claims instead of the package's own.")
@@ -73,11 +71,13 @@ def _answer(question: str, *, run: bool, record: str | None, quiet: bool = False
 
 def show_answer(answer: Answer, console: Console) -> None:
     """Print an answer."""
+    from surefoot.report.numbers import measured
+
     width = min(console.width, WIDEST)
     colour = COLOURS.get(answer.verdict, "bold")
     console.print(answer.answer, style=colour, markup=False, width=width)
     for one in answer.measurements:
-        console.print(f"  {one.name}: {_number(one)}", markup=False, width=width)
+        console.print(f"  {one.name}: {measured(one)}", markup=False, width=width)
     lines = [
         ("measured", answer.conditions),
         ("literature", "; ".join(answer.literature)),
@@ -88,15 +88,6 @@ def show_answer(answer: Answer, console: Console) -> None:
     for name, words in lines:
         if words:
             console.print(f"{name}: {words}", style="dim", markup=False, width=width)
-
-
-def _number(one: Measurement) -> str:
-    from surefoot.report.numbers import brief
-
-    if one.value is None:
-        return f"unknown ({one.reason})"
-    between = "" if one.low is None or one.high is None else f" ({brief(one.low)} to {brief(one.high)})"
-    return f"{brief(one.value)}{f' {one.unit}' if one.unit else ''}{between}"
 
 
 def _prompt(*, run: bool, record: str | None) -> None:

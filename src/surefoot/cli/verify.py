@@ -97,7 +97,7 @@ def _answer(seen: Verification, record: TextbookRecord, output: Output, *, quiet
 
 
 def _show(seen: Verification, console: Console) -> None:
-    from surefoot.report.numbers import duration
+    from surefoot.report.numbers import duration, measured
 
     table = Table("claim", "verdict", "record", "", box=None, pad_edge=False, header_style="bold")
     for one in seen.claims:
@@ -109,7 +109,7 @@ def _show(seen: Verification, console: Console) -> None:
     if len(seen.claims) <= 3:
         for one in seen.claims:
             console.print()
-            _show_numbers(one.id, one.on, [(m.name, _number(m)) for m in one.measurements], console)
+            _show_numbers(one.id, one.on, [(m.name, measured(m)) for m in one.measurements], console)
     for one in seen.claims:
         for words in one.differences:
             console.print(f"{one.id}: {words}", style="red", markup=False, width=width)
@@ -126,17 +126,6 @@ def _show_numbers(name: str, on: str, numbers: list[tuple[str, str]], console: C
         console.print(on, markup=False)
     for what, value in numbers:
         console.print(f"  {what}: {value}", markup=False)
-
-
-def _number(one: object) -> str:
-    from surefoot.records import Measurement
-    from surefoot.report.numbers import brief
-
-    assert isinstance(one, Measurement)
-    if one.value is None:
-        return f"unknown ({one.reason})"
-    spread = "" if one.low is None or one.high is None else f" ({brief(one.low)} to {brief(one.high)})"
-    return f"{brief(one.value)}{spread}{f' {one.unit}' if one.unit else ''}"
 
 
 def _list(record: TextbookRecord, json_to: str | None) -> None:

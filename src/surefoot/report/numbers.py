@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
-__all__ = ["brief", "count", "duration", "rate"]
+if TYPE_CHECKING:
+    from surefoot.records.measurement import Measurement
+
+__all__ = ["brief", "count", "duration", "measured", "rate"]
 
 
 def rate(value: float | None) -> str:
@@ -45,3 +49,11 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60} s"
     return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def measured(one: Measurement) -> str:
+    """A measurement with its spread and unit: ``0.5 (0.4 to 0.6) s``; or that it is unknown, and why."""
+    if one.value is None:
+        return f"unknown ({one.reason})"
+    spread = "" if one.low is None or one.high is None else f" ({brief(one.low)} to {brief(one.high)})"
+    return f"{brief(one.value)}{spread}{f' {one.unit}' if one.unit else ''}"

@@ -15,7 +15,8 @@ def ask(question: str, *, run: bool = False, record: str | os.PathLike[str] | No
 
     Args:
         question: words, as people type them: symptoms, numbers, fragments; up to 10,000 characters.
-        run: when the question names a task, such as "is 0.1 too high for digits with sgd?", measure it now.
+        run: when the question names a task, such as "is 0.1 too high for digits with sgd?" or "how sharp is digits at
+            0.1?", or a log, measure it now: by `find`, `curvature` or `diagnose`.
         record: another record of the claims than the package's own.
 
     Returns:
@@ -23,7 +24,7 @@ def ask(question: str, *, run: bool = False, record: str | os.PathLike[str] | No
         ``nothing_measured`` where no claim fits.
 
     Raises:
-        InputError: the question is empty or too long; or, with `run`, the task it names does not fit.
+        InputError: the question is empty or too long; or, with `run`, the task or log it names does not fit.
         RecordError: the record is missing or damaged.
     """
     from surefoot.textbook.ask import measuring_now
@@ -31,5 +32,5 @@ def ask(question: str, *, run: bool = False, record: str | os.PathLike[str] | No
     answer = answer_question(question, record=record)
     want = measuring_now.wanted(question)
     if want is None:
-        return answer
-    return measuring_now.measure(answer, want)[0] if run else measuring_now.offered(answer, want)
+        return measuring_now.unnamed(answer) if run else answer
+    return measuring_now.measure(answer, want) if run else measuring_now.offered(answer, want)
