@@ -8,6 +8,7 @@ The pages are the checks' own words; the figures are those of benchmarks/records
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,31 +24,37 @@ NAMES = {
     "abstained": ("runs on which none was given", "at most"),
     "false_alarms": ("good runs called faulty", "at most"),
     "direction": ("direction of a wrong rate right, where one was given", "at least"),
-    "size": ("size of the correction within half a decade, where one was given", "at least"),
+    "size": (
+        "rate within half a decade of the near-best ones after the correction, where a size was given",
+        "at least",
+    ),
     "calibration_error": ("expected calibration error of the stated probabilities", "at most"),
 }
 
 
 def figures(record: dict[str, Any]) -> str:
     """The tables of the guide."""
-    held, where = record["held_out"], record["provenance"]
+    held, fresh, where = record["held_out"], record["fresh"], record["provenance"]
     lines = [
         f"{record['trainings']['held_out']} trainings of {len(record['tasks']['held_out'])} held-out tasks, logged in "
         f"varied forms; {held['runs']} of them have a known cause, {held['good_runs']} are good. "
         f"{where['date'][:10]}, {where['machine']}.",
-        "", "| | goal | reached |", "|---|---|---|",
+        f"The fresh ones are {fresh['trainings']} trainings of {len(fresh['tasks'])} tasks, {fresh['good_runs']} of "
+        "them good, that were looked at once, after everything was chosen.",
+        "", "| | goal | held out | fresh |", "|---|---|---|---|",
     ]  # fmt: skip
     for name, (said, bound) in NAMES.items():
-        goal, value = record["goals"][name], held[name]
-        met = value >= goal if bound == "at least" else value <= goal
-        lines.append(f"| {said} | {bound} {_percent(goal)} | {_percent(value)}{'' if met else ', **missed**'} |")
+        goal = record["goals"][name]
+        cells = (_reached(part[name], goal, bound) for part in (held, fresh))
+        lines.append(f"| {said} | {bound} {_percent(goal)} | {' | '.join(cells)} |")
+    lines += ["", "| Sizes of wrong rates | held out | fresh |", "|---|---|---|"]
+    for said, told in _SIZES:
+        lines.append(f"| {said} | {told(held)} | {told(fresh)} |")
     beside = record["siblings"]
     lines += [
         "",
-        f"A direction was given for {held['directions_told']} and a size for {held['sizes_told']} of "
-        f"{held['wrong_rates']} runs at a wrong rate; {_percent(held['size_inside'])} of the intervals held the best "
-        f"rate. Beside the other runs of its sweep the verdict on the rate was right in {_percent(beside['right'])} of "
-        f"{beside['runs']} runs.",
+        f"Beside the other runs of its sweep the verdict on the rate was right in {_percent(beside['right'])} of "
+        f"{beside['runs']} held-out runs.",
     ]
     if record["peers"]:
         lines += [
@@ -63,6 +70,27 @@ def figures(record: dict[str, Any]) -> str:
             lines.append(f"| {name} {one['version']} | {' | '.join(shares)} |")
         lines += ["", "Surefoot's abstentions count as wrong, and as not noticed, in this table."]
     return "\n".join(lines)
+
+
+def _sides(key: str) -> Callable[[dict[str, Any]], str]:
+    return lambda part: f"{_percent(part['too_low'][key])}, {_percent(part['too_high'][key])}"
+
+
+_SIZES: tuple[tuple[str, Callable[[dict[str, Any]], str]], ...] = (
+    ("verdicts of a wrong rate that came with a size", lambda part: _percent(part["sized"])),
+    ("sizes told of rates too low, too high", lambda p: f"{p['too_low']['sizes_told']}, {p['too_high']['sizes_told']}"),
+    ("corrected rate within half a decade of the near-best ones: too low, too high", _sides("size")),
+    ("the same with one factor for all on a side, the best in hindsight", lambda p: _percent(p["one_factor"]["size"])),
+    ("corrected rate near-best itself: too low, too high", _sides("size_on_good")),
+    ("within half a decade of the middle of the good rates: too low, too high", _sides("size_to_middle")),
+    ("middle of the good rates inside the interval (made for 80%)", lambda part: _percent(part["size_inside"])),
+)
+"""What is told of sizes, and how."""
+
+
+def _reached(value: float, goal: float, bound: str) -> str:
+    met = value >= goal if bound == "at least" else value <= goal
+    return _percent(value) + ("" if met else ", **missed**")
 
 
 def _percent(value: float) -> str:
