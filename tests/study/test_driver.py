@@ -126,6 +126,26 @@ def test_a_recipe_that_cannot_be_trained_does_not_stop_the_study_wherever_it_sta
         small_plan(source, **SMALL | {"batch_size": "16"})
 
 
+def test_who_watches_is_told_the_best_members_and_never_all_of_them(tmp_path, plan, monkeypatch):
+    monkeypatch.setattr("surefoot.study.driver._WAIT", 0.0)
+    monkeypatch.setattr("surefoot.study.driver._SHOWN", 3)
+    read = Store.members
+
+    def some(self, *, best=None):
+        assert best is not None, "reading all takes longer than training, in a large study"
+        return read(self, best=best)
+
+    monkeypatch.setattr(Store, "members", some)
+    seen, source = [], TaskSource(small_task())
+    with Store.create(tmp_path / "w.study", plan, Provenance()) as store:
+        drive(store, Faulty(source, lambda job, number: None), seen.append)
+        ended = [one for one in read(store) if one.fate == "finished"]
+    told = [one for one in seen if one.best is not None]
+    assert told[-1].units_done == told[-1].units == len(plan.units)
+    best = sorted(ended, key=lambda one: one.final_loss)[:3]
+    assert [one.final_loss for one in told[-1].best] == [one.final_loss for one in best]
+
+
 def test_errors_of_the_users_code_come_back_as_outcomes(plan):
     task = small_task()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -44,7 +43,7 @@ class StudyTable:
         self._began = time.monotonic()
         self._seconds: float | None = None
         self._progress: Progress | None = None
-        self._members: tuple[StudyMember, ...] = ()
+        self._best: tuple[StudyMember, ...] = ()
 
     def __enter__(self) -> Self:
         if self._console is not None:
@@ -97,8 +96,8 @@ class StudyTable:
     def watch(self, progress: Progress) -> None:
         """Note where the study stands."""
         self._progress = progress
-        if progress.members is not None:
-            self._members = progress.members
+        if progress.best is not None:
+            self._best = progress.best
         self._draw()
 
     def _draw(self) -> None:
@@ -117,12 +116,10 @@ class StudyTable:
             ProgressBar(total=self._planned, completed=min(self._made, self._planned), width=_BAR),
             Text(f"{self._made:,} of at most {self._planned:,} member-steps, {took}", "dim"),
         )
-        done = [one for one in self._members if one.fate == "finished" and one.final_loss is not None]
-        done.sort(key=lambda one: one.final_loss if one.final_loss is not None else math.inf)
         table = Table(box=None, pad_edge=False, header_style="dim")
         for name in ("best so far", "optimizer", "schedule", "batch size", "rate", "seed"):
             table.add_column(name, justify="right")
-        for one in done[: max(3, min(10, height - 5))]:
+        for one in self._best[: max(3, height - 5)]:
             recipe = one.recipe
             table.add_row(
                 brief(one.final_loss), recipe.optimizer, recipe.schedule, str(recipe.batch_size), rate(recipe.lr),

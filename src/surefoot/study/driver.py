@@ -26,6 +26,7 @@ __all__ = ["Progress", "drive"]
 LOSSES = 3
 """Times that a unit may lose its worker before it is taken for too large."""
 _WAIT = 0.5
+_SHOWN = 10
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,8 +36,8 @@ class Progress:
     units_done: int
     units: int
     running: int
-    members: tuple[StudyMember, ...] | None
-    """All members, after a unit was committed; None in between."""
+    best: tuple[StudyMember, ...] | None
+    """The finished members of the lowest losses, after a unit was committed; None in between."""
 
 
 Watch = Callable[[Progress], None]
@@ -159,8 +160,9 @@ class _Drive:
             return
         states = self._store.states()
         done, waiting = states.get("done", 0), states.get("waiting", 0)
-        members = tuple(self._store.members()) if committed else None
-        self._watch(Progress(done, done + waiting, len(self._running), members))
+        # Only the best: to read all members of a large study takes longer than to train a unit.
+        best = tuple(self._store.members(best=_SHOWN)) if committed else None
+        self._watch(Progress(done, done + waiting, len(self._running), best))
         self._told = time.monotonic()
 
 

@@ -41,7 +41,10 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX units_by_state ON units (state, round, place)",
     ),
     # Settings that a sampler proposed, in the order of its asking; a study that was planned as a whole has none.
-    ("CREATE TABLE trials (number INTEGER PRIMARY KEY, round INTEGER NOT NULL, params TEXT NOT NULL)",),
+    (
+        "CREATE TABLE trials (number INTEGER PRIMARY KEY, round INTEGER NOT NULL, params TEXT NOT NULL)",
+        "CREATE INDEX members_by_loss ON members (fate, loss, place)",
+    ),
 )
 CURRENT = len(MIGRATIONS)
 

@@ -44,6 +44,7 @@ class Store:
 
     def __init__(self, path: str | Path, *, write: bool = False) -> None:
         self.path = Path(path)
+        self._plan: StudyPlan | None = None
         if not self.path.is_file():
             raise InputError(f"`study` is {str(path)!r}; there is no such file")
         with self.path.open("rb") as stream:
@@ -78,7 +79,7 @@ class Store:
         except OSError as error:
             raise OutputError(f"`study` is {str(path)!r}, which cannot be made: {error.strerror or error}") from None
         self = cls.__new__(cls)
-        self.path = place
+        self.path, self._plan = place, plan
         self._lock = WriterLock(place)
         try:
             self._connection = connected(place, write=True)
@@ -109,11 +110,13 @@ class Store:
 
     def plan(self) -> StudyPlan:
         """The plan that the study was made with."""
-        facts = json.loads(self._fact("plan"))
-        rows = self._rows("SELECT recipe, shape FROM members ORDER BY place")
-        facts["recipes"] = [json.loads(recipe) for recipe, _ in rows]
-        facts["shapes"] = [json.loads(shape) for _, shape in rows]
-        return StudyPlan.from_json(facts)
+        if self._plan is None:
+            facts = json.loads(self._fact("plan"))
+            rows = self._rows("SELECT recipe, shape FROM members ORDER BY place")
+            facts["recipes"] = [json.loads(recipe) for recipe, _ in rows]
+            facts["shapes"] = [json.loads(shape) for _, shape in rows]
+            self._plan = StudyPlan.from_json(facts)
+        return self._plan
 
     def units(self, state: str | None = None) -> list[Unit]:
         """Units by round and place, in one state or all that were not split."""
@@ -167,6 +170,7 @@ class Store:
                 "INSERT INTO trials VALUES (?, ?, ?)",
                 ((trials + number, last + 1, _json(params)) for number, params in enumerate(asked)),
             )
+        self._plan = plan
 
     def trials(self) -> list[list[dict[str, Any]]]:
         """Parameters of the trials, by rounds in the order of the asking."""
@@ -219,11 +223,13 @@ class Store:
 
     # What is there
 
-    def members(self) -> list[StudyMember]:
-        """Every member, in the order of the plan."""
+    def members(self, *, best: int | None = None) -> list[StudyMember]:
+        """Every member, in the order of the plan; or as many finished ones, those of the lowest losses first."""
+        which = "ORDER BY place" if best is None else "WHERE fate = 'finished' ORDER BY loss, place LIMIT ?"
         rows = self._rows(
             "SELECT recipe, shape, fate, reason, loss, spread, first_loss, steps, horizon, metrics, seconds "
-            "FROM members ORDER BY place"
+            f"FROM members {which}",
+            () if best is None else (best,),
         )
         return [
             StudyMember(
