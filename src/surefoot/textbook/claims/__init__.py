@@ -6,6 +6,7 @@ in the order of the file.
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import functools
 from collections.abc import Iterable, Mapping
@@ -14,6 +15,7 @@ from types import MappingProxyType
 
 from surefoot.errors import InputError
 from surefoot.records.claim import Claim
+from surefoot.textbook.claims.history import CHANGED, CORRECTED
 
 __all__ = ["TOPICS", "all_claims", "claims_of_topic", "families_of", "find_claim"]
 
@@ -48,7 +50,8 @@ def all_claims() -> Mapping[str, Claim]:
         for claim in import_module(f"{__name__}.{module}").CLAIMS:
             if claim.id in found:
                 raise ValueError(f"two claims are called {claim.id!r}")
-            found[claim.id] = claim
+            corrected, changed = CORRECTED.get(claim.id, ""), CHANGED.get(claim.id, "")
+            found[claim.id] = dataclasses.replace(claim, corrected=corrected, changed=changed)
     return MappingProxyType(found)
 
 

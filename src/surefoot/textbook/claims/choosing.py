@@ -149,7 +149,6 @@ CLAIMS = (
             "decades the best rate moves with the optimizer",
         ),
         related=("optimizer-changes-lr-sensitivity", "architecture-changes-best-lr"),
-        corrected="Pairs of cells were counted as 992 independent repetitions; a cell is one.",
     ),
     Claim(
         "choosing-lr-is-hard",
@@ -185,6 +184,5 @@ CLAIMS = (
             "chance that a blind rate is good, depth 8",
         ),
         related=("depth-and-complexity-narrow-lr-window", "search-finds-lr"),
-        corrected="The chance of a blind rate had no interval.",
     ),
 )

@@ -124,11 +124,6 @@ CLAIMS = (
             "points in the mean but went from none to nearly eight over seeds: five repetitions do not tell "
             "it from the half point that counts."
         ),
-        changed=(
-            "The four repetitions of the earlier run shared one order of the batches, so that their "
-            "interval was too narrow. With an order each, the gain under wrong labels cannot be told from "
-            "half a point."
-        ),
     ),
     Claim(
         "decay-escapes-local-minima",
@@ -340,7 +335,6 @@ CLAIMS = (
         places=("001 Q8.6 Q31.4 Q31.7 Q31.8 Q31.9 Q32.9",),
         shows=("schedules: accuracy gained by cosine over three models, 80 digits",),
         related=("decay-improves-generalization", "decay-improves-optimization"),
-        corrected="Three models from the same seed were counted as independent repetitions; a seed is one.",
         explanation=(
             "With wrong labels decay gained four to five points. With right labels it gained about one, "
             "which is just where the line was drawn beforehand, and eight seeds do not say on which side."

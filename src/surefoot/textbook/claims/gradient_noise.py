@@ -162,8 +162,6 @@ CLAIMS = (
         places=("001 Q2.10 Q10.4 Q10.8",),
         shows=("gradient noise: updates to 85% accuracy, single examples over batches of 64",),
         related=("single-example-step-cheaper", "minibatch-averaging-cuts-noise"),
-        corrected="The medians rested on three seeds, whose range holds the true median in only three of four cases; "
-        "now on six.",
     ),
     Claim(
         "sgd-estimates-gradient-from-samples",
@@ -223,7 +221,6 @@ CLAIMS = (
             "repeats: spread of the test loss over orders with full batches, relative",
         ),
         related=("lr-adds-randomness",),
-        corrected="The spread had no interval.",
     ),
     Claim(
         "moderate-lr-handles-noisy-gradients",
@@ -245,6 +242,5 @@ CLAIMS = (
             "noisy bowl, 100 updates, noise 10: best rate",
         ),
         related=("best-lr-is-intermediate", "constant-lr-hovers-around-minimum"),
-        corrected="The exponent of the best rate had no interval.",
     ),
 )

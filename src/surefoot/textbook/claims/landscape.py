@@ -187,7 +187,6 @@ CLAIMS = (
         families=("xor-width",),
         expected="depends",
         conditions="Share of XOR trainings that fail, by hidden width, and what kind of place they end in.",
-        lesson="Only the smallest network fails often; a few more units and there is a way out.",
         sources=(
             "Dauphin et al. 2014; Choromanska et al. 2015; Goodfellow, Vinyals & Saxe 2015: saddles, not poor minima",
             "Kawaguchi 2016: none in deep linear networks; Safran & Shamir 2018: they exist in small ReLU networks",
@@ -195,8 +194,15 @@ CLAIMS = (
         places=("001 Q32.1 Q32.5 Q32.7",),
         shows=("share of failed XOR trainings at a stationary point", "share of failed XOR trainings, 3 hidden units"),
         related=("small-lr-trapped-in-local-minima", "complex-models-get-stuck-more"),
-        corrected="The rule counted failed trainings and did not ask whether they ended at a local minimum, which is "
-        "what the statement says.",
+        lesson=(
+            "Failed trainings rarely stand at a local minimum, but on nearly flat ground; a few more units "
+            "and hardly any training fails."
+        ),
+        explanation=(
+            "Only the smallest net fails often, and none of its failed trainings that were looked at stood "
+            "at a local minimum: they stand on nearly flat ground, where the gradient is small but not "
+            "zero."
+        ),
     ),
     Claim(
         "complex-models-get-stuck-more",

@@ -213,10 +213,6 @@ CLAIMS = (
             "either rate: more than the line of 5 that was drawn beforehand, but little beside fresh "
             "weights, which free three in four."
         ),
-        changed=(
-            "The earlier run had 783 stuck nets, too few to tell 6 in a hundred from the line at 5; twenty "
-            "times as many do."
-        ),
     ),
     Claim(
         "restart-or-lr-change-unsticks",

@@ -100,7 +100,5 @@ CLAIMS = (
             "XOR: share of seeds whose loss is higher after 50 updates at rate -0.1",
         ),
         related=("best-lr-is-problem-specific", "xor-lr-01-sweet-spot"),
-        corrected="The best rates were means over seeds without an interval; that of SGD lay at 0.999, a thousandth "
-        "below the threshold.",
     ),
 )
