@@ -11,7 +11,10 @@ from torch import nn
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
-    learner = pytest.importorskip("fastai.learner", reason="fastai is not installed (its torchvision has no build that loads beside torch for CPUs)")
+    learner = pytest.importorskip(
+        "fastai.learner",
+        reason="fastai is not installed (its torchvision has no build that loads beside torch for CPUs)",
+    )
     from fastai.callback.core import Callback
     from fastai.callback.schedule import ParamScheduler, SchedCos  # noqa: F401 - adds fit_one_cycle
     from fastai.data.core import DataLoaders

@@ -101,3 +101,20 @@ def test_no_hook_is_left(tmp_path):
     trainer = trained(tmp_path, model, [SurefootCallback(quiet=True)])
     assert not model._forward_hooks
     assert not trainer.optimizer.optimizer._optimizer_step_pre_hooks
+
+
+def test_after_a_training_that_broke_off_the_next_one_is_watched_alone(tmp_path):
+    class Breaks(transformers.TrainerCallback):
+        def on_step_end(self, args, state, control, **_):
+            if state.global_step == 5:
+                raise RuntimeError("broken off")
+
+    callback, model = SurefootCallback(quiet=True), Model()
+    with pytest.raises(RuntimeError, match="broken off"):
+        trained(tmp_path, model, [callback, Breaks()])
+    model.seen.clear()
+    trained(tmp_path, model, [callback])
+    run = callback.watch.run()
+    assert run.steps == 12
+    assert np.allclose(run.loss, model.seen, rtol=1e-6)
+    assert not model._forward_hooks

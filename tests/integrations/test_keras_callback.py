@@ -89,8 +89,6 @@ def test_a_lost_training_goes_on_with_the_optimizers_state_put_back(scheduled):
             yield x, y * np.float32("nan" if batch == 110 else 1)
 
     class Seen(keras.callbacks.Callback):
-        iterations = []
-
         def on_train_batch_end(self, batch, logs=None):
             self.iterations.append(int(self.model.optimizer.iterations.numpy()))
 

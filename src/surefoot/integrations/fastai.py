@@ -41,6 +41,7 @@ class SurefootCallback(_Callback):  # type: ignore[misc]
         """Begin to watch, unless this is a search for a rate or only a prediction."""
         if hasattr(self.learn, "lr_finder") or hasattr(self.learn, "gather_preds"):
             return
+        self.after_fit()
         self._shadow = Shadow([list(one) for one in self.opt.param_lists], self._rates())
         # What is put back when the training diverged is put back into fastai's own optimizer.
         self._shadow.state = self.opt.state

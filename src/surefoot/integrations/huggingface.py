@@ -47,6 +47,9 @@ class SurefootCallback(_Callback):  # type: ignore[misc]
     ) -> None:
         """Begin to watch."""
         del args, state, control
+        # The Trainer tells nobody when a training ends in an error; its hooks end with the next one.
+        self.on_train_end()
+        self._parts, self._shared, self._model_tells = [], False, False
         self.watch = watch(model, optimizer, **{"scheduler": lr_scheduler, **self.options})
         self._hook = model.register_forward_hook(self._forward, with_kwargs=True)
 

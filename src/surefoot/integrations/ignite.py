@@ -59,6 +59,7 @@ class SurefootHandler:
         return self
 
     def _begin(self, _: Any) -> None:
+        self._end(_)
         self.watch = watch(self._model, self._optimizer, **self._options)
         self._parts, self._steps = [], 0
 

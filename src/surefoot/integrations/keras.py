@@ -45,6 +45,8 @@ class SurefootCallback(_Callback):  # type: ignore[misc]
 
     def on_train_begin(self, logs: Any = None) -> None:  # noqa: ARG002
         """Begin to watch."""
+        self.on_train_end()
+        self._seen = (0.0, 0.0)
         values = [variable.value for variable in self.model.trainable_variables]
         self._shadow = Shadow([values], [self._rate()])
         module = self.model if isinstance(self.model, torch.nn.Module) else torch.nn.ParameterList(values)

@@ -34,6 +34,8 @@ class SurefootCallback(_Callback):  # type: ignore[misc]
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         """Begin to watch."""
+        if self.watch is not None:
+            self.watch.close()
         if not trainer.optimizers:
             return
         schedulers = [one.scheduler for one in trainer.lr_scheduler_configs]
