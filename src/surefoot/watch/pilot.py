@@ -59,11 +59,11 @@ class Policy:
     farthest: float = 10.0
     """Factor by which one probe may change the peak at most: a few updates are little evidence for more."""
     trust: float = 0.5
-    """Share of the way, in decades, that a raise goes beyond what is needed. In a race of a few updates a large rate wins
-    by covering the way sooner, which a lower one has all the training for; what it harms later, the race cannot show."""
+    """Share of the way, in decades, that a raise goes beyond what is needed. In a race of a few updates a large rate
+    wins by covering the way sooner, which a lower one has all the training for; its later harm, no race shows."""
     reach: float = 30.0
-    """So many times the way of the best trial should the rest of the training be able to go; a raise up to the rate that
-    it takes for this is needed."""
+    """So many times the way of the best trial should the rest of the training be able to go; a raise up to the rate
+    that it takes for this is needed."""
     wild: float = 2.0
     """Ratio of the present rate's loss to a lower one's from which on the lower is taken, whatever the errors say."""
     cut: float = 0.3
@@ -182,7 +182,7 @@ class Pilot:
             self._move(self._tempered(factor, steps - annealed / 2) if factor > 1 else factor, found)
 
     def _tempered(self, factor: float, length: float) -> float:
-        """A raise: as far as it is needed, and a part of the rest. `length`: updates of a trial, those at its full rate."""
+        """A raise: as far as it is needed, and a part of the rest; `length` of a trial, in updates at its full rate."""
         needed = factor * self._policy.reach * length / max(1.0, (self._steps - self.done) / 2)
         needed = min(max(1.0, needed), factor)
         return float(needed * (factor / needed) ** self._policy.trust)
