@@ -10,9 +10,9 @@ The share of improvement lost is (L - L*) / (L0 - L*): L0 before training, L* th
 rate. It is measured twice: with L the validation loss of the *last* weights, and with the *best* of ten validations,
 evenly spread, which is what the autopilot keeps; each method is tuned for what it is measured by. The policy of the
 pilot was chosen on tasks of the panel's design part; see `SEEN_BEFORE` for tasks that an earlier policy failed on.
-Its `trust` came after trials of four updates had raised the rate of Adam thirtyfold on wine: of 1, 0.5 and 0.25, 0.5 was
-taken on six synthetic tasks that are not among these (a logistic regression, two of sines, three of clusters); all but
-mnist-norm and friedman-deep of these were then looked at before it was kept.
+Its `trust` came after trials of four updates had raised the rate of Adam thirtyfold on wine. Of 1, 0.5 and 0.25, 0.5
+was taken on six synthetic tasks that are not among these (a logistic regression, two of sines, three of clusters); all
+but mnist-norm and friedman-deep of these were then looked at before it was kept.
 
     python benchmarks/autopilot.py                       # all cases, printed
     python benchmarks/autopilot.py --json FILE           # and written as a record

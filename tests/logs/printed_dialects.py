@@ -243,3 +243,6 @@ dialect("spacy", "  0  {i:>5}0  {l:>8.3f}  {r:>6.5f}   50.10    0.50\n", AT * 10
         head="E    #       LOSS NER  SPEED   ENTS_F  SCORE \n---  ------  --------  ------  ------  ------\n")  # fmt: skip
 dialect("fastai-printed", "{i:<9d} {l:<11.6f} {v:<11.6f} 0.500000  00:01   \n", unit="epoch",
         head="Path: data\n\nepoch     train_loss  valid_loss  accuracy  time    \n")  # fmt: skip
+dialect("thousands", "step {i},000 | loss {l:.3f} | lr {r:.7f} | 12,345 tok/s\n", AT * 1000)
+dialect("short-names", "Ep {i:03d} loss={l:.3f} val_loss={v:.3f} acc=93.1%\n", unit="epoch")
+dialect("two-brackets", "[Epoch 0/200] [Batch {i}/938] [D loss: {l:.3f}] [G loss: 0.6]\n")

@@ -22,7 +22,7 @@ __all__ = ["boosted", "flat", "json_layout", "read_json_document", "read_json_li
 _DEEPEST = 3
 _FAR = 40
 """A text whose first so many characters are JSON is JSON."""
-_PLAINLY_JSON = re.compile(r'\{\s*["}]|\[\s*["{\]]|[{[]\s*$')
+_PLAINLY_JSON = re.compile(r'\{\s*["}]|\[\s*["{\[\]]|[{[]\s*$')
 _DECODER = json.JSONDecoder(strict=False)
 _DETECTRON = {"iteration", "total_loss"}
 _GAINS = {"auc", "aucpr", "ndcg", "map", "acc", "accuracy", "precision", "recall", "f1", "pre", "r2"}

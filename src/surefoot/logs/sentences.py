@@ -29,7 +29,7 @@ _BARE = re.compile(
     re.IGNORECASE,
 )
 _COUNTER = re.compile(
-    r"\b(epoch|(?:(?:global|num|current|cur|train|trainer|optimizer|completed)[ _])?(?:step|iter(?:ation)?|it|batch|"
+    r"\b(epoch|ep|(?:(?:global|num|current|cur|train|trainer|optimizer|completed)[ _])?(?:step|iter(?:ation)?|it|batch|"
     r"update)s?)(?:\((?:train|val|test|valid|eval)\)|\b)['\"]?[ :=#]{0,3}[\[(]?\s{0,12}(\d{1,15})(?![\d.]*%)"
     r"(?:\s{0,3}(?:/|of)\s{0,8}(\d{1,15}))?",
     re.IGNORECASE,
@@ -54,6 +54,7 @@ _FIRST = re.compile(rf"{_PROSE}(?:({_HELD})|{_TRAINED})\b", re.IGNORECASE)
 _SET = re.compile(rf"{_HELD}|{_TRAINED}|learn", re.IGNORECASE)
 
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+_THOUSANDS = re.compile(r"(?<![\d.,\[(])\d{1,3}(?:,\d{3})+(?![\d,])")
 _STAMP = re.compile(
     r"(\D{0,40}?)(?:\b\d{2,4}[-/]\d\d(?:[-/]\d{2,4})?[T ,]{1,2})?(?<![\d:])\d{1,3}:\d\d(?::\d\d)?(?:[.,]\d{1,9})?"
     r"(?:Z|[+-]\d\d:?\d\d)?(?![\d:])"
@@ -84,6 +85,8 @@ class Shape:
 def plain(line: str) -> str:
     """A line without colours and dates, whose numbers are no results."""
     text = _ESCAPES.sub("", line) if "\x1b" in line else line
+    if "," in text:
+        text = _THOUSANDS.sub(lambda match: match[0].replace(",", ""), text)
     stamp = _STAMP.match(text) if ":" in text[:64] else None
     return f"{stamp[1]} {text[stamp.end() :]}" if stamp else text
 
@@ -106,7 +109,7 @@ def understood(text: str, wanted: str | None, *, every: bool = False) -> Shape |
         first = place_of.get(match.span(2))
         if first is not None:
             total = place_of.get(match.span(3)) if match[3] else None
-            counters.setdefault("step" if low in _STEPS else low, (first, total))
+            counters.setdefault("step" if low in _STEPS else "epoch" if low == "ep" else low, (first, total))
     named_pass = _PASS.search(text)
     if named_pass and "epoch" not in counters and (first := place_of.get(named_pass.span(1))) is not None:
         counters["epoch"] = first, None
