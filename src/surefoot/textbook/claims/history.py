@@ -71,6 +71,14 @@ CORRECTED: Mapping[str, str] = MappingProxyType(
 
 CHANGED: Mapping[str, str] = MappingProxyType(
     {
+        "gradient-clipping-tames-large-lr": (
+            "The four repetitions of the earlier run shared one order of the batches and all told the same; with an "
+            "order each, one of four bears the higher rate without a bound."
+        ),
+        "lr-interacts-with-momentum": (
+            "The repetitions of the earlier run shared one order of the batches, so that their interval was too "
+            "narrow; with an order each, the best rates vary too much for six seeds."
+        ),
         "small-lr-for-fine-tuning": (
             "The corrected rule also asks for the new digits, and there the best rate is not smaller than from scratch."
         ),

@@ -203,6 +203,11 @@ CLAIMS = (
         places=("001 Q12.6 Q18.6",),
         shows=("clipping: loss at the best rate with a bound of 1 minus at the best without",),
         related=("annealing-or-adaptive-rescues-large-lr", "lr-controls-vanishing-exploding"),
+        explanation=(
+            "A bound of 0.1 raised the largest surviving rate tenfold in the mean. A bound of 1 raised it "
+            "from 1 to 5 in three of four seeds; the fourth bore 5 without it. Four seeds do not tell that "
+            "from nothing; about ten would."
+        ),
     ),
     Claim(
         "annealing-or-adaptive-rescues-large-lr",
