@@ -59,6 +59,15 @@ def test_parts_of_another_plan_and_damaged_ones_are_refused(tmp_path, pieces):
     assert not (tmp_path / "none.study").exists()
 
 
+def test_parquet_without_pyarrow_is_one_clear_line_and_no_file(tmp_path, pieces, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
+    with pytest.raises(
+        InputError, match=r"^Parquet needs pyarrow: pip install 'surefoot\[parquet\]'; or export to \.csv$"
+    ):
+        export(pieces[1][0], tmp_path / "members.parquet")
+    assert not list(tmp_path.iterdir())
+
+
 def test_exports_hold_what_the_study_holds(tmp_path, pieces):
     parquet = pytest.importorskip("pyarrow.parquet")
     _, parts = pieces
@@ -84,5 +93,14 @@ def test_exports_hold_what_the_study_holds(tmp_path, pieces):
     assert len(json.loads((tmp_path / "series.json").read_text())) == len(table)
     with pytest.raises(InputError, match="its ending"):
         export(tmp_path / "whole.study", tmp_path / "members.txt")
+    for kind in ("csv", "json", "parquet"):
+        for series in (False, True):
+            for _ in range(2):  # an export may be replaced by a later one
+                assert export(tmp_path / "whole.study", tmp_path / f"again-{series}.{kind}", series=series)
+        theirs = tmp_path / f"theirs.{kind}"
+        theirs.write_text("a,b\n")
+        with pytest.raises(InputError, match="was not exported by Surefoot"):
+            export(tmp_path / "whole.study", theirs)
+        assert theirs.read_text() == "a,b\n"
     with pytest.raises(OutputError, match="cannot be written"):
         export(tmp_path / "whole.study", tmp_path / "nowhere" / "members.csv")

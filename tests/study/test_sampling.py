@@ -160,6 +160,19 @@ def test_a_study_of_the_users_is_told_each_kept_trial_once(tmp_path, monkeypatch
     assert [one.value for one in other.trials[:8]] == [one.value for one in into.trials]
 
 
+def test_the_public_sweep_takes_the_sampler_and_refuses_what_it_cannot_do(tmp_path):
+    import surefoot as sf
+
+    axes = {"optimizer": ["sgd", "adamw"], "batch_size": [16, 32], "epochs": 2.0, "form": "stacked:4", "workers": 1}
+    study = sf.sweep(small_task(), "1e-3..10", draws=6, sampler="optuna", study=tmp_path / "a.study", **axes)
+    assert study.contents == search(draws=6, seeds=1).contents
+    ordered = sf.sweep(small_task(), "1e-3..10", draws=2, seeds=2, same_order=True, sampler="optuna", **axes)
+    assert {one.recipe.data_seed for one in ordered.members} == {0}
+    for wrong in ({}, {"draws": 6, "prune": "race"}):
+        with pytest.raises(InputError, match="needs `draws`, and trains whole members"):
+            sf.sweep(small_task(), "1e-3..10", sampler="optuna", **wrong)
+
+
 def test_settings_that_are_proposed_twice_are_trained_once_and_told_apart_by_every_axis():
     into = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=1))
     axes = {"lr": "0.1,0.2", "optimizer": "sgd,adamw", "momentum": "0,0.9", "batch_size": "16"}

@@ -177,9 +177,9 @@ def _sampled(source: TaskSource, spec: str, given: dict[str, Any], table: StudyT
 
     return sample(
         source, _axes(source, spec, given), draws=given["draws"], seeds=given["seeds"] or 1, seed=given["seed"] or 0,
-        clip=given["clip"], options=dict(given["more"]), study=given["study"], resume=given["resume"],
-        workers=given["workers"], on=given["on"], command=command, begin=table.begin, watch=table.watch,
-        tick=table.tick,
+        same_order=given["same_order"], clip=given["clip"], options=dict(given["more"]), study=given["study"],
+        resume=given["resume"], workers=given["workers"], on=given["on"], command=command, begin=table.begin,
+        watch=table.watch, tick=table.tick,
     )  # fmt: skip
 
 

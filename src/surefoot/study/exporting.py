@@ -29,7 +29,7 @@ def export(study: str | Path, target: str | Path, *, series: bool = False) -> in
     (`metric.NAME`). With `series` a row per member, series and entry: `member`, `series`, `entry` (from 0), `value`.
 
     Raises:
-        InputError: another ending, or Parquet without pyarrow.
+        InputError: another ending, Parquet without pyarrow, or a file that is no export.
         OutputError: `target` cannot be written.
     """
     place = Path(target)
@@ -38,6 +38,8 @@ def export(study: str | Path, target: str | Path, *, series: bool = False) -> in
         raise InputError(f"`target` is {str(target)!r}; its ending says how: {', '.join(_FORMATS)}")
     if kind == ".parquet":
         _parquet()
+    if place.is_file() and place.stat().st_size and not _is_ours(place, kind):
+        raise InputError(f"`target` is {str(target)!r}, which exists and was not exported by Surefoot; name another")
     with Store(study) as store:
         if kind == ".json" and not series:
             sessions = store.sessions()
@@ -49,6 +51,18 @@ def export(study: str | Path, target: str | Path, *, series: bool = False) -> in
             return _written(place, kind, rows)
         except OSError as error:
             raise OutputError(f"`{target}` cannot be written: {error.strerror or error}; name another place") from None
+
+
+def _is_ours(place: Path, kind: str) -> bool:
+    """Whether the file begins as an export does."""
+    try:
+        if kind == ".parquet":
+            return str(_parquet()[1].read_schema(place).names[0]) == "member"
+        with place.open("rb") as stream:
+            head = stream.read(200)
+    except (OSError, ValueError, IndexError):  # pyarrow's errors are ValueErrors
+        return False
+    return head.startswith((b"member,", b'[\n{"member": ', b'{\n"kind": "study"'))
 
 
 def _members(store: Store) -> list[dict[str, Any]]:

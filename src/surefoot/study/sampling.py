@@ -56,6 +56,7 @@ def sample(
     draws: int,
     seeds: int = 1,
     seed: int = 0,
+    same_order: bool = False,
     clip: float | None = None,
     form: str | None = None,
     options: Mapping[str, Any] | None = None,
@@ -77,6 +78,7 @@ def sample(
         draws: settings in all; a kept search may be resumed with more.
         seeds: seeds of each.
         seed: the first of them; it also seeds Optuna's sampler.
+        same_order: whether all seeds see the examples in the same order.
         clip: largest gradient norm.
         form: how members are computed together, as for `sweep`.
         options: of the optimizers.
@@ -105,7 +107,8 @@ def sample(
     if workers is not None and workers < 1:
         raise InputError(f"`workers` is {workers}; it is a whole number from 1")
     began = time.perf_counter()
-    space = _Space(source, axes, {"seeds": seeds, "seed": seed, "clip": clip, "form": form}, dict(options or {}))
+    fixed = {"seeds": seeds, "seed": seed, "same_order": same_order, "clip": clip, "form": form}
+    space = _Space(source, axes, fixed, dict(options or {}))
     question = space.question()
     empty = StudyPlan(
         key=_hash(question), task=space.task.name, spec=source.spec, data=question["data"], prune="none",

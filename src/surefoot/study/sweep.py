@@ -50,6 +50,7 @@ def sweep(
     seed: int = 0,
     same_order: bool = False,
     draws: int | None = None,
+    sampler: Literal["optuna"] | None = None,
     prune: Literal["race", "none"] = "none",
     study: str | os.PathLike[str] | None = None,
     resume: bool = False,
@@ -75,6 +76,7 @@ def sweep(
         same_order: whether all seeds see the examples in the same order; then they train side by side, which is faster,
             and the spread over seeds is that of the initialisation alone.
         draws: random settings instead of all combinations; axes may then be ranges without a count.
+        sampler: `optuna` lets it propose these settings, in rounds; a kept search may be resumed with more `draws`.
         prune: `race` gives up members that cannot win; `none` trains all to the end.
         study: file that keeps the sweep; None keeps nothing.
         resume: whether to go on with the file where it was left.
@@ -92,6 +94,19 @@ def sweep(
         OutputError: the file exists and `resume` is not set, is being written by another process, or cannot be kept.
     """
     source = TaskSource(task)
+    if sampler is not None:
+        from surefoot.study.sampling import sample
+
+        if sampler != "optuna" or draws is None or prune != "none":
+            raise InputError(
+                f"`sampler` is {sampler!r}; it is optuna, needs `draws`, and trains whole members, unpruned"
+            )
+        axes = {"lr": lr, "optimizer": optimizer, "schedule": schedule, "batch_size": batch_size, "epochs": epochs}
+        axes |= {name: value for name, value in {"width": width, "depth": depth}.items() if value is not None}
+        return sample(
+            source, axes, draws=draws, seeds=seeds, seed=seed, same_order=same_order, clip=clip, form=form,
+            options=options, study=study, resume=resume, workers=workers, on=on,
+        )  # fmt: skip
     plan = make_plan(
         source, lr=lr, optimizer=optimizer, schedule=schedule, batch_size=batch_size, epochs=epochs, width=width,
         depth=depth, seeds=seeds, seed=seed, same_order=same_order, draws=draws, prune=prune, clip=clip, form=form,
