@@ -35,7 +35,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from surefoot.curvature.hvp import Hvp, batches_of, flat_weights, top_eigenvector
+from surefoot.curvature.hvp import Hvp, batches_of, flat_weights
+from surefoot.curvature.top import top_eigenvector
 from surefoot.maths.krylov import eigenpairs, random_vector
 from surefoot.records import Provenance
 from surefoot.tasks.catalogue import find_entry

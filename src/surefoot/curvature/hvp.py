@@ -25,13 +25,11 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from surefoot.curvature.determinism import Steady, steady
 from surefoot.errors import DataError, InputError, TaskError
-from surefoot.maths.davidson import warm_eigenpairs
-from surefoot.maths.krylov import Eigenpairs, eigenpairs, random_vector
 from surefoot.tasks.borrowing import borrowed_rng
 from surefoot.tasks.task import Task
 from surefoot.tasks.user_code import in_one_line
 
-__all__ = ["Hvp", "Method", "WeightedBatch", "batches_of", "flat_weights", "top_eigenvector", "trainable"]
+__all__ = ["Hvp", "Method", "WeightedBatch", "batches_of", "flat_weights", "trainable"]
 
 Method = Literal["auto", "reverse", "forward"]
 WeightedBatch = tuple[Any, int]
@@ -215,7 +213,7 @@ class Hvp:
             raise InputError(f"`vector` has shape {tuple(vector.shape)}; it needs ({self.size},), one number a weight")
         total = torch.zeros(self.size, dtype=self.dtype, device=self.device)
         with torch.enable_grad(), borrowed_rng():
-            if self._undecided and self.products == _BEFORE_TRYING:
+            if self._undecided and self.products >= _BEFORE_TRYING:
                 self._decide(vector)
             for place, (_, count) in enumerate(self._batches):
                 total += self._product(place, vector) * (count / self._total)
@@ -359,26 +357,3 @@ def _refuse_marked_nodes(gradients: Sequence[Tensor]) -> None:
                 "once_differentiable; replace that operation"
             )
         waiting += [other for other, _ in node.next_functions if other is not None]
-
-
-def top_eigenvector(
-    hvp: Hvp, *, warm: Eigenpairs | None = None, count: int = 1, tolerance: float = 1e-6, most: int = 100, seed: int = 0
-) -> Eigenpairs:
-    """The largest algebraic eigenvalues of the Hessian and their vectors, with residual and error.
-
-    Args:
-        hvp: the Hessian.
-        warm: what was found at weights nearby; fewer products are then needed.
-        count: how many.
-        tolerance: error, as a share of the eigenvalue, at which it is settled.
-        most: products at most; `converged` of the result says whether they were enough.
-        seed: draws the start.
-    """
-    if warm is not None:
-        return warm_eigenpairs(hvp, warm, count=count, tolerance=tolerance, most=most, seed=seed)
-    start = random_vector(hvp.size, seed, dtype=hvp.dtype, device=hvp.device)
-    slope = hvp.gradient()
-    if float(slope.norm()) > 0:
-        # The gradient lies mostly along the sharpest directions; the random part makes sure that none is missing.
-        start = slope / slope.norm() + 0.1 * start
-    return eigenpairs(hvp, start, count=count, tolerance=tolerance, most=most, seed=seed)

@@ -7,8 +7,9 @@ import dataclasses
 import numpy as np
 from torch import Tensor
 
-from surefoot.curvature.hvp import Hvp, top_eigenvector
+from surefoot.curvature.hvp import Hvp
 from surefoot.curvature.limits import Reading, Scaled
+from surefoot.curvature.top import top_eigenvector
 from surefoot.errors import TaskError
 from surefoot.maths.davidson import warm_eigenpairs
 from surefoot.maths.krylov import Eigenpairs, Floats, eigenpairs, random_vector
@@ -64,7 +65,7 @@ def largest(
             return Sharpness(own, warm_eigenpairs(matrix, warm.scaled, tolerance=tolerance, most=most, seed=seed))
         start = reading.scale * hvp.gradient()
         start = start / start.norm().clamp_min(1e-30)
-        start = start + 0.1 * random_vector(hvp.size, seed, dtype=hvp.dtype, device=hvp.device)
+        start = start + random_vector(hvp.size, seed, dtype=hvp.dtype, device=hvp.device)
         return Sharpness(own, eigenpairs(matrix, start, tolerance=tolerance, most=most, seed=seed))
     except FloatingPointError:
         raise TaskError(

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from surefoot.curvature.hvp import Hvp, top_eigenvector
+from surefoot.curvature.hvp import Hvp
+from surefoot.curvature.top import top_eigenvector
 from surefoot.engines.optimizers import name_of
 from surefoot.errors import InputError
 from surefoot.landscape.ground import Ground

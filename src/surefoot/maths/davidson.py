@@ -1,8 +1,16 @@
 """Warm starts: extreme eigenvalues of a matrix that is near one whose eigenvectors are known.
 
 Davidson's method (1975): like Lanczos, but a new direction is the residual r divided by a cheap model M of the matrix,
-(M - θ)⁻¹ r, instead of the residual itself. Here M is what the last call learned: its eigenvectors with their values,
+(M - θ)⁻¹ r, instead of the residual itself. Here M is what the calls before learned: eigenvectors with their values,
 and one mean value elsewhere. The better M, the fewer products; with a useless M it is Lanczos, more or less.
+
+M learns from the products of a call by the symmetric rank-one rule, for all of them at once: M + D (Dᵀ T)⁻¹ Dᵀ with
+the tried vectors T, their products Y and D = Y - M T (Broyden 1967; Davidon 1968). Of all rules that bring M T to Y
+this one leaves alone what M already had right: where the matrix did not move, D is orthogonal to it. What is learned
+in one call is therefore still there after the next.
+
+The step that would come next also tells how far the value is still to go, rᵀ (θ - M)⁻¹ r to second order, and a settled
+search returns the value moved by that.
 """
 
 from __future__ import annotations
@@ -20,6 +28,10 @@ __all__ = ["warm_eigenpairs"]
 
 _RIVAL = 0.9
 """The runner-up of the last call is looked at too if it was within this share of what is found: it may be ahead now."""
+_PIVOT = 0.15
+"""Smallest share of what was missed that lies along the vector itself."""
+_MOVED = 0.3
+"""What counts as the same: a share of how far the matrix has moved away from its model, along its first vectors."""
 _SAME = 1e-2
 """Smallest distance of a model's value from θ, as a share of θ: dividing by less would only bring back the vector."""
 
@@ -59,13 +71,20 @@ def warm_eigenpairs(
             image = sign * matvec(fresh)
             if not bool(torch.isfinite(image).all()):
                 raise FloatingPointError("a matrix-vector product is not finite")
+            if len(tried) < count:
+                model.moved = max(model.moved, float((image - model.values[len(tried)] * fresh).norm()))
             tried, images = torch.cat([tried, fresh[None]]), torch.cat([images, image[None]])
         values, ritz = _eigen(tried @ images.T)
         columns = torch.as_tensor(ritz.T.copy(), dtype=tried.dtype, device=tried.device)
         vectors, ahead = columns @ tried, columns @ images
         rests = ahead - torch.as_tensor(values, dtype=tried.dtype, device=tried.device)[:, None] * vectors
         residuals = rests.norm(dim=1).double().cpu().numpy()
-        errors = _believed(values, residuals, model.values, count) + 4 * eps * float(np.abs(values).max())
+        errors = _believed(values, residuals, model.values, count)
+        moves = np.array(
+            [-float(row @ model.step(row, float(theta))) for row, theta in zip(rests, values, strict=True)]
+        )
+        moves = np.where((moves > 0) & (moves < residuals), moves, residuals)
+        errors = np.minimum(np.sqrt(moves * errors), residuals) + 4 * eps * float(np.abs(values).max())
         top = slice(0, count)
         settled = bool(np.all(errors[top] <= tolerance * max(float(np.abs(values[top]).max()), 1e-300)))
         made = len(tried)
@@ -81,6 +100,8 @@ def warm_eigenpairs(
         if _outside(tried, waiting[0]) is None:
             waiting = [rests[worst]]
     learned = model.learned(tried, images, keep=len(before.space))
+    if settled:
+        values = values + np.minimum(moves, errors)
     return Eigenpairs(
         sign * values[top],
         vectors[top] / vectors[top].norm(dim=1, keepdim=True),
@@ -99,11 +120,13 @@ class _Model:
 
     def __init__(self, space: Tensor, values: Floats, elsewhere: float) -> None:
         self.space, self.values, self.elsewhere = space, values, elsewhere
+        self.moved = 0.0
+        """How far the matrix has moved away from it, seen along its first vectors."""
 
     def step(self, rest: Tensor, theta: float) -> Tensor:
         """(M - θ)⁻¹ times a residual."""
         inside = self.space @ rest
-        least = _SAME * abs(theta)
+        least = max(_SAME * abs(theta), _MOVED * self.moved)
         distance = self.values - theta
         distance = np.where(np.abs(distance) < least, -least, distance)
         divided = inside / torch.as_tensor(distance, dtype=rest.dtype, device=rest.device)
@@ -111,23 +134,25 @@ class _Model:
         return (rest - inside @ self.space) / outer + divided @ self.space
 
     def learned(self, tried: Tensor, images: Tensor, keep: int) -> _Model:
-        """The model corrected by exact products, `images` of the orthonormal rows `tried`."""
-        rows = [tried]
-        basis = tried
-        for row in self.space:
+        """The model corrected by exact products, `images` of the orthonormal rows `tried`; `keep` vectors of it."""
+        inner = tried @ self.space.T
+        spread = torch.as_tensor(self.values - self.elsewhere, dtype=tried.dtype, device=tried.device)
+        missed = images - (inner * spread) @ self.space - self.elsewhere * tried
+        pivots, turned = _eigen(missed @ tried.T)
+        missed = torch.as_tensor(turned.T.copy(), dtype=tried.dtype, device=tried.device) @ missed
+        sizes = missed.norm(dim=1).double().cpu().numpy()
+        # Where the pivot is next to nothing the rule would blow up; what was seen there is left out.
+        used = np.flatnonzero(np.abs(pivots) > _PIVOT * np.maximum(sizes, 1e-300))
+        basis = self.space
+        for row in missed[used]:
             fresh = _outside(basis, row, least=1e-3)
             if fresh is not None:
                 basis = torch.cat([basis, fresh[None]])
-                rows.append(fresh[None])
-        others = basis[len(tried) :]
-        inside = others @ self.space.T
-        values = torch.as_tensor(self.values - self.elsewhere, dtype=inside.dtype, device=inside.device)
-        guessed = (inside * values) @ inside.T + self.elsewhere * torch.eye(len(others)).to(inside)
-        across = images @ others.T
-        whole = torch.cat([torch.cat([images @ tried.T, across], dim=1), torch.cat([across.T, guessed], dim=1)])
-        found, ritz = _eigen(whole)
+        known, learnt = basis @ self.space.T, basis @ missed[used].T
+        divided = torch.as_tensor(1 / pivots[used], dtype=tried.dtype, device=tried.device)
+        found, ritz = _eigen((known * spread) @ known.T + (learnt * divided) @ learnt.T)
         kept = torch.as_tensor(ritz[:, :keep].T.copy(), dtype=basis.dtype, device=basis.device) @ basis
-        return _Model(kept / kept.norm(dim=1, keepdim=True), found[:keep], self.elsewhere)
+        return _Model(kept / kept.norm(dim=1, keepdim=True), found[:keep] + self.elsewhere, self.elsewhere)
 
 
 def _eigen(matrix: Tensor) -> tuple[Floats, Floats]:

@@ -13,7 +13,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from surefoot.curvature.hvp import Hvp, batches_of, top_eigenvector
+from surefoot.curvature.hvp import Hvp, batches_of
+from surefoot.curvature.top import top_eigenvector
 from surefoot.curvature.track import ShortRun
 from surefoot.maths.quadratics import catapult_path
 from surefoot.records import Provenance, Recipe, float_series
