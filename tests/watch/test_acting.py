@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import logging
 import math
 
 import numpy as np
@@ -217,7 +218,8 @@ def test_a_scheduler_that_was_not_given_is_noticed():
     watch.close()
 
 
-def test_findings_are_said_once(capsys):
+def test_findings_are_said_once(capsys, caplog):
+    caplog.set_level(logging.INFO, "surefoot.watch")
     model = nn.Linear(3, 2)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     heard = []
@@ -226,6 +228,7 @@ def test_findings_are_said_once(capsys):
             watch.loss(float(loss))
             optimizer.step()
     said = [line for line in capsys.readouterr().err.splitlines() if line.startswith("surefoot: ")]
+    assert [f"surefoot: {one.message}" for one in caplog.records] == said
     assert sum("loss is nan" in line for line in said) == 1
     assert [finding.id for finding in heard].count("diverged") == 1
     assert len({finding.id for finding in heard}) == len(heard)

@@ -14,6 +14,7 @@ A *watch* records what every update did, says findings when they become certain,
 from __future__ import annotations
 
 import dataclasses
+import logging
 import math
 import sys
 import time
@@ -42,6 +43,7 @@ __all__ = ["Watch", "watch"]
 
 Value = TypeVar("Value")
 
+_LOG = logging.getLogger("surefoot.watch")
 _FIRST = 64
 """Updates before the first judgement; later ones come after an eighth more updates each."""
 _SIGNALS = 32
@@ -82,7 +84,7 @@ def watch(
         limits: bounds of deeds.
         on_finding: called with every finding when it becomes certain.
         on_action: called with every deed.
-        quiet: nothing on the terminal.
+        quiet: nothing on the terminal; Python's log `surefoot.watch` still gets it, at the level INFO.
         overhead: share of the training's time that looks at layers may take; half as much again may go into
             judgements, and where deeds are allowed, into what they answer to. Above 0; with 1 nothing is thinned.
         layers: whether weights, gradients and updates of layers are measured.
@@ -384,5 +386,6 @@ class Watch:
             self._on_action(action)
 
     def _say(self, words: str) -> None:
+        _LOG.info("%s", " ".join(words.split()))
         if not self._quiet and sys.stderr is not None:
             print(f"surefoot: {' '.join(words.split())}", file=sys.stderr)
