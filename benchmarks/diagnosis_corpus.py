@@ -2,6 +2,7 @@
 
     python benchmarks/diagnosis_corpus.py            # makes benchmarks/records/diagnosis_corpus.npz
     python benchmarks/diagnosis_corpus.py --later    # makes benchmarks/records/diagnosis_later.npz
+    python benchmarks/diagnosis_corpus.py --third    # makes benchmarks/records/diagnosis_third.npz
     python benchmarks/diagnosis_corpus.py --fresh    # makes benchmarks/records/diagnosis_fresh.npz
 
 For every task and way of training it (see diagnosis_tasks.py) a *sweep* of rates over 6 decades is trained from one
@@ -20,6 +21,7 @@ import json
 import multiprocessing
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,7 @@ from diagnosis_tasks import (
     FRESH,
     HELD_OUT,
     LATER,
+    THIRD,
     Training,
     batch_of,
     make_task,
@@ -48,6 +51,7 @@ from surefoot.tasks.task import Task
 
 FILE = Path(__file__).parent / "records" / "diagnosis_corpus.npz"
 LATER_FILE = FILE.with_name("diagnosis_later.npz")
+THIRD_FILE = FILE.with_name("diagnosis_third.npz")
 FRESH_FILE = FILE.with_name("diagnosis_fresh.npz")
 SEED = 7
 VALIDATIONS = 20
@@ -235,15 +239,22 @@ def _rounded(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--later", action="store_true", help="the tasks that were added later")
+    parser.add_argument("--third", action="store_true", help="those that were added after these")
     parser.add_argument("--fresh", action="store_true", help="the tasks that nothing was fitted or chosen on")
     parser.add_argument("--tasks", help="comma-separated; default all")
     parser.add_argument("--add", action="store_true", help="keep what the file holds")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--file", type=Path)
     given = parser.parse_args()
-    names = [*FRESH] if given.fresh else [*LATER] if given.later else [*FIRST, *HELD_OUT]
-    names = given.tasks.split(",") if given.tasks else names
-    file = given.file or (FRESH_FILE if given.fresh else LATER_FILE if given.later else FILE)
+    some: tuple[Sequence[str], Path] = ((*FIRST, *HELD_OUT), FILE)
+    for asked, part in (
+        (given.later, (LATER, LATER_FILE)),
+        (given.third, (THIRD, THIRD_FILE)),
+        (given.fresh, (FRESH, FRESH_FILE)),
+    ):
+        some = part if asked else some
+    names = given.tasks.split(",") if given.tasks else [*some[0]]
+    file = given.file or some[1]
     started = time.time()
     found: list[dict[str, Any]] = []
     if given.add:
@@ -255,9 +266,9 @@ def main() -> None:
     # The longest first, so that the processes end together.
     names.sort(key=lambda name: name not in ("text-gru", "text-transformer", "text-elman", "markov-transformer"))
     with borrowed_rng(SEED), multiprocessing.get_context("fork").Pool(given.processes) as pool:
-        for name, some in zip(names, pool.imap(trainings_of, names, chunksize=1), strict=True):
-            found += some
-            print(f"{name}: {len(some)} trainings, {time.time() - started:.0f} s", flush=True)
+        for name, made in zip(names, pool.imap(trainings_of, names, chunksize=1), strict=True):
+            found += made
+            print(f"{name}: {len(made)} trainings, {time.time() - started:.0f} s", flush=True)
             save(found, file, time.time() - started)
 
 

@@ -1,4 +1,4 @@
-"""Fresh tasks of the corpus of diagnoses: made for one look at what was fitted and chosen without them.
+"""More tasks of the corpus of diagnoses: made for one look at what was fitted and chosen without them, fitted on since.
 
 Neither their data nor their networks are among those fitted on: recurrence with gates, images with pooled features,
 dynamics, ratings, sets, experts, coordinates, cellular automata.
@@ -15,10 +15,11 @@ from torch import Tensor, nn
 from diagnosis_varied import Training, Way, tabled
 from surefoot.tasks.task import Task
 
-__all__ = ["MADE"]
+__all__ = ["MADE", "way"]
 
 
-def _way(steps: int, batch: int, first: str, second: str, decay: str) -> Way:
+def way(steps: int, batch: int, first: str, second: str, decay: str) -> Way:
+    """A way of training with two optimizers, each at a constant rate and with a decay."""
     return Way(steps, batch, tuple(Training(key, one) for key in (first, second) for one in ("constant", decay)), 0.0)
 
 
@@ -213,13 +214,13 @@ def _automaton() -> Task:
 
 
 MADE: dict[str, tuple[Callable[[], Task], Way]] = {
-    "brackets": (_brackets, _way(180, 20, "adam", "nesterov", "cosine")),
-    "shapes": (_shapes, _way(150, 28, "momentum", "adamw", "one-cycle")),
-    "pendulum": (_pendulum, _way(220, 24, "sgd", "rmsprop", "linear")),
-    "ratings": (_ratings, _way(260, 60, "momentum", "adam", "linear")),
-    "clouds": (_clouds, _way(200, 21, "adamw", "sgd", "warmup:linear:0.05+cosine")),
-    "regimes": (_regimes, _way(240, 16, "nesterov", "rmsprop", "cosine")),
-    "picture": (_picture, _way(200, 50, "adam", "momentum", "polynomial")),
-    "automaton": (_automaton, _way(170, 14, "sgd", "adam", "warmup:linear:0.1+linear")),
+    "brackets": (_brackets, way(180, 20, "adam", "nesterov", "cosine")),
+    "shapes": (_shapes, way(150, 28, "momentum", "adamw", "one-cycle")),
+    "pendulum": (_pendulum, way(220, 24, "sgd", "rmsprop", "linear")),
+    "ratings": (_ratings, way(260, 60, "momentum", "adam", "linear")),
+    "clouds": (_clouds, way(200, 21, "adamw", "sgd", "warmup:linear:0.05+cosine")),
+    "regimes": (_regimes, way(240, 16, "nesterov", "rmsprop", "cosine")),
+    "picture": (_picture, way(200, 50, "adam", "momentum", "polynomial")),
+    "automaton": (_automaton, way(170, 14, "sgd", "adam", "warmup:linear:0.1+linear")),
 }
 """Task: how it is made, and how it is trained."""

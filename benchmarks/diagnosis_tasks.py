@@ -14,7 +14,8 @@ import torch
 from torch import nn
 
 import panel
-from diagnosis_fresh import MADE as FRESHLY_MADE
+from diagnosis_fresh import MADE as THIRD_MADE
+from diagnosis_unseen import MADE as FRESHLY_MADE
 from diagnosis_varied import VARIED, Training, Way, make_varied, tabled, way_of
 from surefoot.tasks.catalogue import find_entry
 from surefoot.tasks.data.tables import digits
@@ -76,7 +77,9 @@ SECOND = ("classes", "moons", "waves", "blobs", "curve")
 """Once made for a look at what was fitted on the first tasks alone."""
 
 LATER = (*SECOND, *VARIED)
-CALIBRATION = (*FIRST, *LATER)
+THIRD = tuple(THIRD_MADE)
+"""Once made for a look at what was fitted on the tasks before."""
+CALIBRATION = (*FIRST, *LATER, *THIRD)
 FRESH = tuple(FRESHLY_MADE)
 """Trained only after everything had been fitted and chosen, and looked at once."""
 
@@ -84,6 +87,7 @@ _PAIRS = {
     0: ("sgd", "adam"), 1: ("momentum", "adamw"), 2: ("momentum", "rmsprop"), 3: ("sgd", "rmsprop"),
     4: ("momentum", "adam"),
 }  # fmt: skip
+_GIVEN = THIRD_MADE | FRESHLY_MADE
 _PLACES = (*FIRST, *HELD_OUT, *SECOND)
 
 
@@ -101,7 +105,7 @@ def trainings_of_task(name: str) -> tuple[Training, ...]:
 
 
 def _way_of(name: str) -> Way | None:
-    return FRESHLY_MADE[name][1] if name in FRESHLY_MADE else way_of(name) if name in VARIED else None
+    return _GIVEN[name][1] if name in _GIVEN else way_of(name) if name in VARIED else None
 
 
 def steps_of(name: str) -> int:
@@ -233,8 +237,8 @@ _PANEL = (
 
 def make_task(name: str) -> Task:
     """The task of that name."""
-    if name in FRESHLY_MADE:
-        return FRESHLY_MADE[name][0]()
+    if name in _GIVEN:
+        return _GIVEN[name][0]()
     if name in VARIED:
         return make_varied(name)
     if name in _MADE:

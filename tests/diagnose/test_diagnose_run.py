@@ -54,6 +54,24 @@ def test_three_losses_are_too_few_for_any_verdict():
     assert found.remedy
 
 
+@pytest.mark.parametrize(
+    ("losses", "verdict"),
+    [
+        ([3.06, 3.91, 18.0, 8080.0, np.inf, np.nan], "diverged"),
+        ([2.3, 2.2, 2.1, np.nan, np.nan], "nan"),
+        ([2.3, np.nan, np.nan], "unknown"),
+        ([1.38, 1.69, 1.6, np.nan], "unknown"),
+    ],
+)
+def test_a_short_log_that_stops_being_a_number(losses, verdict):
+    """Diverged if the loss ran away before, no number if it stood, unknown if that cannot be seen."""
+    found = diagnose_run(run_of(losses))
+    assert found.verdict == verdict
+    assert found.is_fault == (verdict != "unknown")
+    if verdict == "unknown":
+        assert "too high" in found.text
+
+
 def test_a_short_log_whose_logger_hid_a_nan_is_told_so_and_nothing_twice():
     told = sf.diagnose(EXAMPLES / "huggingface_nan")
     assert told.verdict == "nan"

@@ -13,6 +13,8 @@ import math
 from collections.abc import Mapping
 from typing import get_args
 
+import numpy as np
+
 from surefoot.diagnose.evidence import Evidence
 from surefoot.diagnose.features import features_of
 from surefoot.diagnose.fitted import constants, likelihoods, size_interval, widest
@@ -65,6 +67,9 @@ SAID: Mapping[str, tuple[str, str]] = {
 }
 """Verdict to what is said of it, and the remedy."""
 
+_RAN_AWAY, _STOOD = 1.0, 0.1
+"""Rise of a short log before it stops being a number, as share of its first loss: beyond the first it has diverged, up
+to the second something else happened."""
 _SIDE = {"rate_too_low": 1, "rate_too_high": -1, "diverged": -1}
 DOUBTED = ("rate_too_low", "rate_too_high", "diverged", "noise_floor", "schedule_too_early")
 """Verdicts on the rate, which are not given while it may well be right."""
@@ -87,9 +92,8 @@ def judge(evidence: Evidence, findings: Mapping[str, Finding]) -> Judgement:
     if findings["dead-units"].result == "holds":
         return Judgement("dead_units", 0.95, None, {"dead_units": 0.95})
     if findings["log-too-short"].result != "fails":
-        # However short it is: what stops being a number has stopped.
         if findings["loss-not-finite"].result == "holds":
-            return Judgement("nan", 0.95, None, {"nan": 0.95})
+            return _stopped(evidence)
         return Judgement("unknown", 0.0, None, {}, "the log has too few losses")
     features = features_of(evidence)
     chances = likelihoods(features)
@@ -110,6 +114,23 @@ def judge(evidence: Evidence, findings: Mapping[str, Finding]) -> Judgement:
         return Judgement("spike_recovered", chances[top], None, shown)
     at_rest = top == "rate_ok" and findings["converged"].result == "holds"
     return Judgement("converged" if at_rest else top, chances[top], decades, shown, doubt)
+
+
+def _stopped(evidence: Evidence) -> Judgement:
+    """What a short log that stops being a number tells: whether the loss had risen before, if it was seen at all."""
+    losses = evidence.losses
+    assert losses is not None
+    bad = int(np.argmax(~np.isfinite(losses.value)))
+    before = losses.value[:bad]
+    if len(before) >= 2:
+        size = max(abs(float(before[0])), 1e-12)
+        rise = (float(before[-1]) - float(before[0])) / size
+        if rise > _RAN_AWAY:
+            return Judgement("diverged", 0.95, None, {"diverged": 0.95})
+        if rise <= _STOOD:
+            return Judgement("nan", 0.9, None, {"nan": 0.9})
+    doubt = "the loss stops being a number before it could be seen to rise: the rate may be far too high"
+    return Judgement("unknown", 0.5, None, {"nan": 0.5, "diverged": 0.5}, doubt)
 
 
 def _shot_up(finding: Finding) -> bool:
