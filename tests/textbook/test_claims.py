@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections import Counter
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 
@@ -78,6 +80,12 @@ def test_the_record_is_complete(record: TextbookRecord) -> None:
     assert record.provenance.date
     assert sum(one.verdict == "undecided" for one in record.results) <= 14
     assert RECORD.stat().st_size < 4_000_000
+
+
+def test_the_suite_runs_every_experiment_small() -> None:
+    text = "".join(Path(__file__).with_name(f"test_experiments_{one}.py").read_text(encoding="utf-8") for one in "ab")
+    listed = "".join(re.findall(r"^FAMILIES = \((.*?)^\)", text, re.DOTALL | re.MULTILINE))
+    assert set(re.findall(r'"([a-z-]+)"', listed)) == set(families_of(all_claims().values()))
 
 
 def test_a_verdict_that_was_not_expected_is_explained(record: TextbookRecord) -> None:

@@ -13,7 +13,7 @@ import torch
 from surefoot.records.claim import Outcome
 from surefoot.tasks.catalogue import find_entry
 from surefoot.tasks.models.mlp import mlp
-from surefoot.textbook.experiments import outlier, run_family
+from surefoot.textbook.experiments import outlier, run_family, unstick
 
 Floats = npt.NDArray[np.float64]
 
@@ -39,7 +39,7 @@ def squash(x: float) -> float:
 
 def test_adaptive_scales_each_parameter() -> None:
     ratios = []
-    for seed in (0, 1):
+    for seed in outcome("optim-check").seeds:
         random = np.random.default_rng(seed)
         x = torch.from_numpy(random.standard_normal((64, 2)) * np.array([1.0, 1000.0]))
         y = x @ torch.tensor([1.0, 0.001], dtype=torch.float64) + 0.1 * torch.from_numpy(random.standard_normal(64))
@@ -112,8 +112,8 @@ def flat_net(seed: int) -> Floats:
 
 def test_xor_gradient_omits_factor() -> None:
     ratios = []
-    for seed in (42, 43):
-        net = flat_net(seed)
+    for seed in outcome("gradcheck").seeds:
+        net = flat_net(42 + seed)
         printed, true = printed_update(net), xor_slopes(net)
         ratios.append(float(printed @ true / (true @ true)))
     measured = value("gradcheck", "printed XOR update over the gradient of the printed loss")
@@ -123,8 +123,8 @@ def test_xor_gradient_omits_factor() -> None:
 
 def test_sigmoid_derivative_conventions() -> None:
     cosines = []
-    for seed in (42, 43):
-        net = flat_net(seed)
+    for seed in outcome("gradcheck").seeds:
+        net = flat_net(42 + seed)
         swapped, true = printed_update(net, on_activations=False), xor_slopes(net)
         cosines.append(float(swapped @ true / (np.linalg.norm(swapped) * np.linalg.norm(true))))
     measured = value("gradcheck", "cosine of the XOR update with x(1-x) on pre-activations")
@@ -195,7 +195,8 @@ def test_xor_sgd_slower_than_adam() -> None:
 
 def test_restart_or_lr_change_unsticks() -> None:
     stuck = 0
-    seeds = outcome("unstick").seeds
+    first = outcome("unstick").seeds[0]
+    seeds = range(first, first + unstick.NETS["quick"])
     x, target = np.array(INPUTS), np.array(TARGETS)
     for seed in seeds:
         w1, b1, w2, b2 = xor_nets(seed)
