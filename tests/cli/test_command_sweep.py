@@ -98,6 +98,10 @@ def test_listing_exporting_and_removing(kept, tmp_path, surefoot, monkeypatch):
     assert (tmp_path / "a.csv").read_text().startswith("member,")
     copy = tmp_path / "copy.study"
     copy.write_bytes(path.read_bytes())
+    asked = surefoot("study", "rm", copy)
+    assert asked.code == 2
+    assert "--yes" in asked.err
+    assert copy.exists()
     assert surefoot("study", "rm", "-y", copy).code == 0
     assert not copy.exists()
     assert surefoot("study", "rm", "-y", tmp_path / "a.csv").code == 2

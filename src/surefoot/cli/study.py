@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +122,8 @@ def rm(files: tuple[str, ...], yes: bool) -> None:
     """Remove studies."""
     from surefoot.study.store import Store
 
+    if not yes and not sys.stdin.isatty():
+        raise InputError("nobody can be asked here whether it is meant; give --yes to remove without asking")
     for file in files:
         with Store(file, write=True) as store:  # nobody else may be writing, and it must be a study
             size = len(store.members())
