@@ -44,8 +44,8 @@ GOALS = {
     "right": 0.90, "abstained": 0.25, "false_alarms": 0.03, "direction": 0.95, "size": 0.70, "calibration_error": 0.05,
 }  # fmt: skip
 LOOKS = {
-    "held_out": "Looked at six times: at three settings of the bounds for abstaining on the first calibration tasks; at a "
-    "fit on 47 tasks, with 5.5% false alarms, and once more beside the fit before it; and now, at a fit on 55 tasks, "
+    "held_out": "Looked at six times: at three settings of the bounds for abstaining on the first tasks; at "
+    "a fit on 47 tasks, with 5.5% false alarms, and once more beside the fit before it; and now, at a fit on 55 tasks, "
     "whose verdicts do without the paces of the loss, as left-out calibration tasks advised.",
     "fresh": "Trained when everything had been chosen, and looked at once. What had been fresh before was fitted on "
     "since; its figures, as they were, stand under earlier_fresh.",

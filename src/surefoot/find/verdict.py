@@ -25,7 +25,7 @@ height's definition gives, because a sweep has noise of its own. With `TAIL` it 
 at cost 3 hold the best rate, on the tasks that both were chosen on."""
 RESOLUTION = 0.2
 """Decades between rates of a sweep that the interval is meant to hold the best of."""
-_ASIDE = 0.15
+_ASIDE = 0.1
 """Decades, a standard deviation, by which the response of another seed lies aside: so near a cliff is a risk."""
 _FEWEST = 3
 """Trials that learned, without which an interrupted search says nothing."""

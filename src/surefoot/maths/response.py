@@ -83,10 +83,10 @@ class Prior:
     """Decades that gain takes from the drift: times the root of halvings x doublings of the gain over them."""
     jitter: float = 0.17
     """Standard deviation of the drift over one halving; over more it grows with their square root."""
-    unsettled: float = 0.35
+    unsettled: float = 0.2
     """Standard deviation of the drift for each doubling of the gain between two lengths."""
     slowing: float = 0.6
-    """Doublings for each halving that are still to come, as a share of those seen last."""
+    """Doublings over a halving that is still to come, as a share of those over the one before it."""
     plateau: float = 0.1
     """Share of the initial loss below which a gain is that of a plateau: at least the doublings up to it will come."""
     noise: tuple[float, ...] = (0.02, 0.06, 0.2, 0.6)
@@ -243,9 +243,11 @@ def _growth(
             growth[length] = max(0.0, math.log2(second / first))
             pace = growth[length] / (before - length)
         else:
-            pace *= prior.slowing
+            kept = prior.slowing ** (before - length)
+            likely = pace * (1.0 - kept) * prior.slowing / (1.0 - prior.slowing)
+            pace *= kept
             ahead = math.log2(prior.plateau * initial_loss / most) if initial_loss > 0 and most > 0 else 0.0
-            growth[length] = max(pace * (before - length), ahead)
+            growth[length] = max(likely, ahead)
     return growth
 
 
