@@ -1,6 +1,8 @@
 """Folders: which files make one training, for tools that spread a training over several."""
 
+import gzip
 import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -120,3 +122,13 @@ def test_rows_in_one_document(tmp_path):
     )
     (one,) = read_logs(tmp_path / "frame")
     assert list(one.run.loss) == [2, 1, 0.9, 0.5]
+
+
+def test_printed_text_counts_by_its_name_also_packed_or_rotated(tmp_path):
+    text = "".join(f"step {step} loss {2 - 0.1 * step}\n" for step in range(9))
+    for name in ("one.log", "two.log.1", "slurm-12.out", "notes.md", "program.py", "log"):
+        (tmp_path / name).write_text(text)
+    for name in ("three.log.gz", "page.html.gz"):
+        (tmp_path / name).write_bytes(gzip.compress(text.encode()))
+    runs = read_logs(tmp_path)
+    assert [Path(run.path).name for run in runs] == ["log", "one.log", "slurm-12.out", "three.log.gz", "two.log.1"]

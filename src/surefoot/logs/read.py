@@ -138,7 +138,7 @@ def _read_folder(folder: Path, shown: str, mapping: Mapping[str, str]) -> list[L
         try:
             source = open_source(file, os.path.join(shown, os.path.relpath(file, folder)))
             kind = layout_of(source)
-            if kind is None or (kind[0] == "text" and file.suffix not in _TEXT_IN_FOLDERS):
+            if kind is None or (kind[0] == "text" and not _may_be_printed(file, source.packed)):
                 continue
             if kind[0] == "events":
                 events.setdefault(file.parent, []).append(source)
@@ -156,6 +156,14 @@ def _read_folder(folder: Path, shown: str, mapping: Mapping[str, str]) -> list[L
     if walk.stopped:
         runs = [dataclasses.replace(run, notes=(*run.notes, Note("files-bounded", walk.stopped))) for run in runs]
     return sorted(runs, key=lambda run: run.path)
+
+
+def _may_be_printed(file: Path, packed: str) -> bool:
+    """Whether a text in a folder has the name of a log: `train.log`, also packed or rotated, but no program or page."""
+    name = Path(file.stem) if packed and file.suffix else file
+    while name.suffix[1:].isdigit():
+        name = Path(name.stem)
+    return name.suffix in _TEXT_IN_FOLDERS
 
 
 def _event_runs(
