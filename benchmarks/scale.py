@@ -32,6 +32,7 @@ from surefoot.records import Provenance
 from surefoot.study.executors import Processes
 from surefoot.study.sources import TaskSource
 from surefoot.study.store import MemberResult, Store
+from surefoot.study.summary import study_of
 from surefoot.study.sweep import make_plan, run_plan
 from surefoot.study.unit import Job
 
@@ -52,7 +53,9 @@ def planning(source: TaskSource) -> dict[str, float]:
 
 
 def committing(source: TaskSource, batches: int) -> dict[str, float]:
-    """Seconds of a commit of 25 members with 230 losses each, median, and bytes per member in the file."""
+    """Seconds of a commit of 25 members with 230 losses each, median; bytes of the file, and seconds of the summary of
+    the study at its end, both per member.
+    """
     plan = make_plan(source, lr="1e-4..1:25", optimizer="sgd", schedule="constant", batch_size="64", epochs=10,
                      seeds=batches, form="stacked:25")  # fmt: skip
     draw = np.random.default_rng(0)
@@ -69,7 +72,11 @@ def committing(source: TaskSource, batches: int) -> dict[str, float]:
                 began = time.perf_counter()
                 store.commit(unit, results, seconds=1.0, host="here")
                 times.append(time.perf_counter() - began)
-        return {"seconds": statistics.median(times), "slowest": max(times),
+        with Store(path) as store:
+            began = time.perf_counter()
+            study_of(store, Provenance())
+            summary = (time.perf_counter() - began) / len(plan.recipes)
+        return {"seconds": statistics.median(times), "slowest": max(times), "summary": summary,
                 "bytes": path.stat().st_size / len(plan.recipes)}  # fmt: skip
 
 
@@ -187,6 +194,7 @@ def table(record: dict[str, Any]) -> str:
         f"| planning, per member | {plans['seconds'] * 1e6:.0f} µs, {plans['bytes']:.0f} bytes of plan |",
         f"| a commit of {BATCH} members with {STEPS} losses each | {commit['seconds'] * 1e3:.1f} ms |",
         f"| the file, per member | {commit['bytes']:.0f} bytes |",
+        f"| reading and analysing the study at its end, per member | {commit['summary'] * 1e6:.0f} µs |",
         f"| a job to a forked process and back | {one['process_trip'] * 1e3:.1f} ms |",
     ]
     if one["ray"] is not None:
@@ -209,12 +217,12 @@ def table(record: dict[str, Any]) -> str:
             f"{row['hours']:.2f} | {row['nodes_busy']:.0%} | {row['driver_busy']:.0%} | {row['batches_lost']:,} |"
         )
     shortest = record["driver_seconds"] * 1000
-    plan = 1e7 * one["planning"]["bytes"] / 2**30
-    file = 1e7 * one["commit"]["bytes"] / 2**30
+    plan = 1e7 * one["planning"]["bytes"] / 1e9
+    file = 1e7 * one["commit"]["bytes"] / 1e9
     lines += [
         "",
         f"So with a thousand nodes the driver keeps up while a batch takes at least about {shortest:.0f} s. 10^7 "
-        f"members mean {plan:.0f} GiB of plans and {file:.0f} GiB of files: ten studies of a million members each, one "
+        f"members mean {plan:.0f} GB of plans and {file:.0f} GB of files: ten studies of a million members each, one "
         "after the other or from ten drivers, which also takes the driver's part of the load apart.",
         "",
     ]
