@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 
 from surefoot.errors import InputError, RecordError
-from surefoot.records import Found, Recipe
+from surefoot.records import Curvature, Found, Recipe
 from surefoot.records.answer import Answer
 from surefoot.textbook.ask import ask
 from surefoot.textbook.ask.answering import answer_question, fitting
 from surefoot.textbook.ask.index import FURTHER, PAGE, PAIR, Index
-from surefoot.textbook.ask.measuring_now import Wanted, judged, wanted
+from surefoot.textbook.ask.measuring_now import Wanted, bent_so, judged, wanted
 from surefoot.textbook.ask.phrasings import elsewhere, phrasings
 from surefoot.textbook.ask.ranking import digest, the_ranking
 from surefoot.textbook.ask.words import mended, pairs, split_lines, split_terms
@@ -311,6 +311,39 @@ def test_run_measures_the_sharpness(borrowed):
     assert limits["sharpness"] == pytest.approx(10, rel=1e-3)  # the bowl's steepest direction: 2/10 is its limit
     assert limits["largest stable rate"] == pytest.approx(0.2, rel=1e-3)
     assert fine.answer.startswith("After")
+
+
+@pytest.mark.parametrize(
+    ("changed", "verdict"),
+    [
+        ({"verdict": "beyond"}, "too_high"),
+        ({"verdict": "at the edge"}, "right"),
+        ({"verdict": "unknown"}, "unknown"),
+        ({"verdict": None, "lr": None, "limit": None}, "unknown"),
+        ({"verdict": "stable", "diverged": True}, "too_high"),
+    ],
+)
+def test_the_sharpness_answers_the_question(changed, verdict):
+    found = Curvature(
+        task="iris",
+        sharpness=4.0,
+        residual=0.0,
+        error=0.1,
+        converged=True,
+        products=9,
+        step=20,
+        limit=0.5,
+        optimizer="sgd",
+        lr=0.3,
+        margin=1.7,
+        verdict="stable",
+        statement="It is sharp.",
+    )
+    want = Wanted("iris", 0.3, "sgd", None, "curvature")
+    answer = bent_so(ask("what is the capital of france"), want, dataclasses.replace(found, **changed))
+    assert (answer.status, answer.verdict, answer.answer) == ("answered", verdict, "It is sharp.")
+    assert (answer.measurements[0].low, answer.measurements[0].high) == pytest.approx((3.9, 4.1))
+    assert answer.measurements[1].value == (None if "limit" in changed else 0.5)
 
 
 def test_run_reads_the_log(tmp_path):

@@ -32,6 +32,7 @@ def test_features_are_terms_words_and_pieces():
     assert {"c l", "cle", "cdiver", "crates", "ces "} <= set(pieces)
     assert features("") == (Counter(), Counter(), Counter())
     assert set(features("a")[2]) == {"c a", "ca ", "c a "}
+    assert set(features("lr=3e-4!")[1]) == {"wlr", "w3e-4", "wlr 3e-4"}
 
 
 def test_margins_agree_with_their_definition(ranking):

@@ -83,6 +83,7 @@ def show_answer(answer: Answer, console: Console) -> None:
         ("literature", "; ".join(answer.literature)),
         ("courses also say", " / ".join(answer.contradicted)),
         ("again", answer.command if answer.status == "answered" else ""),
+        ("figure", "the same with --out DIR" if answer.status == "answered" else ""),
         ("see also", ", ".join(dict.fromkeys((*answer.claims[1:], *answer.related)))),
     ]
     for name, words in lines:

@@ -33,7 +33,7 @@ SEEN = 2
 """Phrasings that hold a feature for it to be learnt."""
 READ = 2000
 """Characters of a question that are read."""
-_WORD = re.compile(r"[a-z]+|\d+(?:\.\d+)?")
+_WORD = re.compile(r"[a-z]+|\d+(?:\.\d+)?(?:e-?\d+)?")
 
 Arrays = Mapping[str, np.ndarray]
 Kinds = tuple[Counter[str], Counter[str], Counter[str]]
@@ -42,12 +42,11 @@ Kinds = tuple[Counter[str], Counter[str], Counter[str]]
 def features(question: str) -> Kinds:
     """The features of a question by kind, with how often each occurs."""
     terms = split_terms(question)
-    spelled = plain(question[:READ])
-    words = _WORD.findall(spelled)
+    words = _WORD.findall(plain(question[:READ]))
     return (
         Counter(f"t{one}" for one in _with_pairs(terms, "+")),
         Counter(f"w{one}" for one in _with_pairs(words, " ")),
-        Counter(f"c{piece}" for word in spelled.split() for piece in _pieces(f" {word} ")),
+        Counter(f"c{piece}" for word in words for piece in _pieces(f" {word} ")),
     )
 
 

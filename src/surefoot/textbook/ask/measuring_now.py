@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from surefoot.records import Curvature, Found
     from surefoot.records.diagnosis import Diagnoses, Diagnosis
 
-__all__ = ["Wanted", "measure", "offered", "unnamed", "wanted"]
+__all__ = ["Wanted", "bent_so", "diagnosed", "judged", "measure", "offered", "unnamed", "wanted"]
 
 _NUMBER = re.compile(r"(?<![\w.:/-])(\d+(?:\.\d*)?|\.\d+)(?:e([+-]?\d+))?(?![\w:/]|\.\d)")
 _FILE = re.compile(r"[\w./-]+\.py:\w+|[a-zA-Z_]\w*(?:\.\w+)+:\w+")
