@@ -173,10 +173,10 @@ def replayed(case: Case, bank: dict[str, np.ndarray], cost: float | None) -> np.
 
 
 def replay(panel: str, folder: Path) -> None:
-    banks = {case: folder / f"{case.name}.npz" for case in cases_of(panel)}
+    banks = [(case, folder / f"{case.name}.npz") for case in cases_of(panel)]
     for name, cost in COSTS.items():
         found = {}
-        for case, path in banks.items():
+        for case, path in banks:
             if path.exists():
                 with np.load(path) as bank:
                     found[case.name] = replayed(case, dict(bank), cost)

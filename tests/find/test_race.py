@@ -126,6 +126,15 @@ def test_a_plateau_is_waited_out():
     assert found.cost <= 3
 
 
+@pytest.mark.parametrize("cost", [0.05, 0.1, 0.25, 0.5, 1, 2])
+def test_a_plateau_fits_any_budget(cost):
+    found = find(
+        hidden_valley(), optimizer="sgd", epochs=400, batch_size="full", lr_range=(1e-5, 1e-3), cost=cost, workers=1
+    )
+    assert found.cost <= cost
+    assert found.reason
+
+
 def test_what_retired_rates_leave_over_is_spent(monkeypatch):
     # Every rate but the best is given up half-way: the last rung is paid for again with what that saves.
     monkeypatch.setattr(sys.modules["surefoot.find.race"], "_LOST", 0.0)

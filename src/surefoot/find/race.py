@@ -27,6 +27,9 @@ _REACH = 3
 """Rates of one extension."""
 _TIE = 0.001
 """Share of the improvement by which the best rate must beat those inside the range, for the range to be extended."""
+_SCANNED = 0.7
+"""Share of what is left that a scan of the whole range may take; it tries at least `_FEWEST` rates."""
+_FEWEST = 3
 _LATER = 8
 """How much longer the first rung is made again where no rate has learned anything yet."""
 _BEYOND = 0.6
@@ -44,16 +47,17 @@ def race(search: Search, lr_range: tuple[float, float] | None) -> Answer:
     """Run the race within the budget of `search`."""
     low, high = lr_range or default_range(search.recipe)
     plan = rungs(search.left, search.horizon)
-    if search.left < 3 * plan[0].horizon:
+    if search.left < _FEWEST * plan[0].horizon:
         least = math.ceil(len(first_rates(low, high, FIRST_GAP)) * plan[0].horizon)
         return unknown(
             f"`cost` allows {search.left} member-steps, too few to tell rates apart; "
             f"raise it to at least {least * len(search.tasks) / search.steps:.2g}"
         )
     _scan(search, plan[0], low, high)
-    if _nothing(search) and not _all_diverged(search) and not search.interrupted:
+    longer = min(search.horizon, _LATER * plan[0].horizon, int(search.left * _SCANNED) // _FEWEST)
+    if _nothing(search) and not _all_diverged(search) and not search.interrupted and longer > plan[0].horizon:
         # A plateau may hide every rate from so short a horizon.
-        _scan(search, dataclasses.replace(plan[0], horizon=min(search.horizon, _LATER * plan[0].horizon)), low, high)
+        _scan(search, dataclasses.replace(plan[0], horizon=longer), low, high)
     finals = 0
     for number, rung in enumerate(plan[1:], 2):
         if search.interrupted or _nothing(search):
@@ -79,8 +83,8 @@ def _all_diverged(search: Search) -> bool:
 def _scan(search: Search, rung: Rung, low: float, high: float) -> None:
     """The first rung: the whole range, and further where the best is at its edge."""
     lrs = first_rates(low, high, FIRST_GAP)
-    if len(lrs) * rung.horizon > search.left * 0.7:
-        count = max(3, int(search.left * 0.7) // rung.horizon)
+    if len(lrs) * rung.horizon > search.left * _SCANNED:
+        count = max(_FEWEST, int(search.left * _SCANNED) // rung.horizon)
         lrs = first_rates(low, high, math.log10(high / low) / (count - 1))[:count]
     gap = math.log10(lrs[1] / lrs[0])
     trials = _train(search, lrs, rung.horizon, "rung 1, whole range", search.recipe.seed)
