@@ -202,7 +202,10 @@ def test_little_memory_means_smaller_pieces_and_the_same_answer(iris):
 
 
 def test_points_of_a_run():
-    assert points_of(10, 5) == [0, 2, 5, 8, 10]
+    assert points_of(10, 5) == [0, 2, 4, 8, 10]
+    assert points_of(9, 5) == [0, 2, 4, 7, 9]
+    assert points_of(201, 40)[-1] == 201
+    assert all(one % 2 == 0 for one in points_of(201, 40)[:-1])
     assert points_of(0, 5) == [0]
     assert points_of(2, 40) == [0, 1, 2]
 
