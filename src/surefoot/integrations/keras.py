@@ -42,11 +42,14 @@ class SurefootCallback(_Callback):  # type: ignore[misc]
         """What was seen; there from the beginning of the training on."""
         self._shadow: Shadow | None = None
         self._seen = (0.0, 0.0)
+        self._shown = 0
+        """Variables of the optimizer that the shadow holds."""
 
     def on_train_begin(self, logs: Any = None) -> None:  # noqa: ARG002
         """Begin to watch."""
         self.on_train_end()
         self._seen = (0.0, 0.0)
+        self._shown = 0
         values = [variable.value for variable in self.model.trainable_variables]
         self._shadow = Shadow([values], [self._rate()])
         module = self.model if isinstance(self.model, torch.nn.Module) else torch.nn.ParameterList(values)
@@ -103,12 +106,16 @@ class SurefootCallback(_Callback):  # type: ignore[misc]
         """Let the shadow hold what Keras' optimizer keeps, so that copies of the training have it."""
         assert self._shadow is not None
         optimizer = self.model.optimizer
+        variables = optimizer.variables
+        if len(variables) == self._shown:
+            return
+        self._shown = len(variables)
         inner = getattr(optimizer, "inner_optimizer", optimizer)
         apart = [getattr(inner, "_learning_rate", None)]
         if not isinstance(apart[0], _keras.Variable):
             apart.append(inner.iterations)
         state = self._shadow.state[self._shadow.param_groups[0]["params"][0]]
-        for place, variable in enumerate(optimizer.variables):
+        for place, variable in enumerate(variables):
             if not any(variable is one for one in apart):
                 state.setdefault(str(place), variable.value)
 
