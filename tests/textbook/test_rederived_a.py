@@ -172,7 +172,7 @@ def test_divergence_limit_of_a_network() -> None:
     task = find_entry("digits").make()
     x, y = task.train.batch(torch.arange(300))
     wanted = torch.nn.functional.one_hot(y, 10).float()
-    torch.manual_seed(0)
+    torch.manual_seed(outcome("eos").seeds[0])
     model = mlp((64, 20, 10), activation="tanh")
     names = [name for name, _ in model.named_parameters()]
     shapes = [one.shape for one in model.parameters()]
