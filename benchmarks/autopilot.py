@@ -17,6 +17,7 @@ but mnist-norm and friedman-deep of these were then looked at before it was kept
     python benchmarks/autopilot.py                       # all cases, printed
     python benchmarks/autopilot.py --json FILE           # and written as a record
     python benchmarks/autopilot.py --tasks wine --seeds 2 --steps 400
+    python benchmarks/autopilot.py --again RECORD --json FILE   # the autopilot anew, the other methods as recorded
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ import dataclasses
 import json
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,31 @@ def measure(name: str, batch_size: int, optimizer: str, steps: int, seeds: Seque
             },
         }
     return out | {"seconds": time.perf_counter() - started}
+
+
+def flown_again(case: dict[str, Any]) -> dict[str, Any]:
+    """A recorded case with the autopilot's trainings made anew; those of the other methods stay."""
+    started = time.perf_counter()
+    task, optimizer = make_task(case["task"]), case["optimizer"]
+    size = TASKS[case["task"]]
+    per_epoch = BatchOrder(task.train.size, size, 0).per_epoch
+    options = OPTIMIZERS[optimizer][0]
+    base = Recipe(optimizer=optimizer, options=options, batch_size=size, epochs=case["steps"] / per_epoch)
+    flown = [fly(task, base, seed, None) for seed in case["seeds"]]
+    spent = [sum(one.cost for one in watched.probes) / case["steps"] for watched in flown]
+    out = case | {"probes_spent": spent, "seconds": case["seconds"] + time.perf_counter() - started}
+    for score, value in SCORES.items():
+        losses = case[score]["losses"] | {"autopilot": [plain(value(one.run)) for one in flown]}
+        numbers = {method: [math.inf if isinstance(one, str) else one for one in losses[method]] for method in losses}
+        lowest = min(finite_mean(values) for values in numbers.values())
+        above = case["loss_before"] - lowest
+        out[score] = {
+            "loss_best": lowest,
+            "rates": case[score]["rates"] | {"autopilot": [one.run.recipe.lr for one in flown]},
+            "losses": losses,
+            "share_lost": {method: [plain((one - lowest) / above) for one in numbers[method]] for method in METHODS},
+        }
+    return out
 
 
 def lowest_of(run: Run) -> float:
@@ -184,33 +210,44 @@ def mean_share(values: Sequence[float | str]) -> float:
     return float(np.mean([1.0 if isinstance(value, str) else min(value, 1.0) for value in values]))
 
 
+def _cases(given: argparse.Namespace, recorded: dict[str, Any] | None) -> Iterator[dict[str, Any]]:
+    if recorded is not None:
+        yield from (flown_again(case) for case in recorded["cases"])
+        return
+    for name in given.tasks:
+        for optimizer in OPTIMIZERS:
+            yield measure(name, TASKS[name], optimizer, given.steps, range(given.seeds))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--tasks", nargs="*", default=list(TASKS))
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=2000)
+    parser.add_argument("--again", type=Path, help="a record: fly its cases anew, and keep the other methods")
     given = parser.parse_args()
     torch.set_num_threads(1)
+    recorded = json.loads(given.again.read_text(encoding="utf-8")) if given.again else None
     cases: list[dict[str, Any]] = []
-    for name in given.tasks:
-        for optimizer in OPTIMIZERS:
-            one = measure(name, TASKS[name], optimizer, given.steps, range(given.seeds))
-            cases.append(one)
-            for score in SCORES:
-                shares = ", ".join(f"{method} {mean_share(one[score]['share_lost'][method]):.3f}" for method in METHODS)
-                print(f"{name} {optimizer} ({one['seconds']:.0f} s), {score} weights: {shares}", flush=True)
-            if given.json:
-                origin = Provenance.here()
-                record = {
-                    "date": origin.date, "machine": origin.machine, "versions": origin.versions, "steps": given.steps,
-                    "budget": 0.05, "summary": {score: summary(cases, score) for score in SCORES},
-                    "summary_unseen": {
-                        score: summary([case for case in cases if not case["seen_before"]], score) for score in SCORES
-                    },
-                    "cases": cases,
-                }  # fmt: skip
-                given.json.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    for one in _cases(given, recorded):
+        cases.append(one)
+        for score in SCORES:
+            shares = ", ".join(f"{method} {mean_share(one[score]['share_lost'][method]):.3f}" for method in METHODS)
+            name = f"{one['task']} {one['optimizer']}"
+            print(f"{name} ({one['seconds']:.0f} s), {score} weights: {shares}", flush=True)
+        if given.json:
+            origin = Provenance.here()
+            unseen = [case for case in cases if not case["seen_before"]]
+            record = {
+                "date": origin.date, "machine": origin.machine, "versions": origin.versions, "steps": given.steps,
+                "budget": 0.05, "summary": {score: summary(cases, score) for score in SCORES},
+                "summary_unseen": {score: summary(unseen, score) for score in SCORES}, "cases": cases,
+            }  # fmt: skip
+            if recorded is not None:
+                said = f"the trainings of all methods but the autopilot are those of {recorded['date']}"
+                record["notes"] = [said, *recorded.get("notes", ())]
+            given.json.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     for weights, (method, found) in ((score, one) for score in SCORES for one in summary(cases, score).items()):
         print(
             f"{weights}, {method}: median {found['median']:.4f} [{found['low']:.4f}, {found['high']:.4f}], worst "
