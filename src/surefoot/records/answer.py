@@ -25,8 +25,8 @@ class Answer(Record):
     answer: str = ""
     """The answer in words."""
     verdict: str = ""
-    """The verdict on the first claim; of a measurement made now: too_low, right, too_high or unknown; of a log read now:
-    that of the diagnosis."""
+    """The verdict on the first claim; of a measurement made now: too_low, right, too_high or unknown; of a log read
+    now: that of the diagnosis."""
     measurements: tuple[Measurement, ...] = ()
     command: str = ""
     """The command that measures it again, or for the first time."""
