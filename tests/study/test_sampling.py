@@ -173,6 +173,24 @@ def test_the_public_sweep_takes_the_sampler_and_refuses_what_it_cannot_do(tmp_pa
             sf.sweep(small_task(), "1e-3..10", sampler="optuna", **wrong)
 
 
+def test_a_setting_that_cannot_be_planned_fails_its_trial_and_not_the_search(tmp_path):
+    into = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=1))
+    # A warmup of six updates is longer than two epochs of batches of 32.
+    axes = {"schedule": "constant,warmup:linear:6", "batch_size": "16,32"}
+    path = tmp_path / "some.study"
+    study = search(path, axes=axes, into=into, draws=16, seeds=1, form=None)
+    failed = {trial.number for trial in into.trials if trial.state == optuna.trial.TrialState.FAIL}
+    cut = {t.number for t in into.trials if t.params["schedule"] != "constant" and t.params["batch_size"] == 32}
+    assert cut
+    assert cut <= failed
+    assert len(study.members) == 16 - len(cut)
+    assert any(f"{len(cut)} of 16 settings could not be planned" in note for note in study.notes)
+    assert search(path, axes=axes, draws=16, seeds=1, form=None, into=into).contents == study.contents
+    with pytest.raises(SurefootError, match="6 updates"):
+        search(tmp_path / "none.study", axes={"schedule": "warmup:linear:6", "batch_size": "32"})
+    assert not (tmp_path / "none.study").exists()
+
+
 def test_settings_that_are_proposed_twice_are_trained_once_and_told_apart_by_every_axis():
     into = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=1))
     axes = {"lr": "0.1,0.2", "optimizer": "sgd,adamw", "momentum": "0,0.9", "batch_size": "16"}

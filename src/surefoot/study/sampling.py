@@ -8,6 +8,7 @@ is kept, which brings the sampler, seeded as before, to where it was.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import inspect
@@ -15,13 +16,13 @@ import itertools
 import json
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from surefoot.engines.optimizers import class_of, name_of
 from surefoot.engines.update_rules import RULES
-from surefoot.errors import InputError
+from surefoot.errors import InputError, SurefootError
 from surefoot.records import Provenance
 from surefoot.records.study import Study, StudyMember, StudyPlan
 from surefoot.study.analysis import value_of
@@ -123,7 +124,7 @@ def sample(
         seeds={f"seed {number}": number for number in range(seed, seed + seeds)}, device=device, data=empty.data,
         command=command,
     )  # fmt: skip
-    with opened(study, empty, provenance, resume=resume) as store:
+    with _nothing_left(study), opened(study, empty, provenance, resume=resume) as store:
         kept = sum(len(one) for one in store.trials())
         if kept > draws:
             raise InputError(f"`draws` is {draws}, and the study has {kept} settings already; give {kept} or more")
@@ -132,13 +133,28 @@ def sample(
         search = _Search(space, store, asker, lambda: executor_for(source, store, workers, on, device, tick))
         try:
             search.run(draws, begin, watch)
-            notes = []
+            notes = search.left_out()
         except KeyboardInterrupt:
             notes = [f"interrupted{'; what was done is kept' if study is not None else ''}"]
         finally:
             search.close()
         wall = time.perf_counter() - began
         return study_of(store, provenance, notes=notes, wall=wall, kept=study is not None)
+
+
+@contextlib.contextmanager
+def _nothing_left(study: str | os.PathLike[str] | None) -> Iterator[None]:
+    """Remove a file that was made inside for a search of which no round could be planned."""
+    made = study is not None and not Path(study).exists()
+    try:
+        yield
+    except SurefootError:
+        if made and study is not None and Path(study).exists():
+            with Store(Path(study)) as store:
+                empty = not store.trials()
+            if empty:
+                Path(study).unlink()
+        raise
 
 
 def _check_same(path: Path, key: str, question: Mapping[str, Any]) -> None:
@@ -219,6 +235,7 @@ class _Search:
     def __init__(self, space: _Space, store: Store, asker: Asker, make_executor: Callable[[], Executor]) -> None:
         self._space, self._store, self._asker, self._make_executor = space, store, asker, make_executor
         self._executor: Executor | None = None
+        self._failure: SurefootError | None = None
         self._forms: dict[str, str] = store.noted("forms") or {}
 
     def run(self, draws: int, begin: Begin | None, watch: Watch | None) -> None:
@@ -245,6 +262,13 @@ class _Search:
             self._train(begin, watch)
             self._asker.tell(self._results(params))
 
+    def left_out(self) -> list[str]:
+        """What is to be said of settings that could not be planned."""
+        params = [one for some in self._store.trials() for one in some]
+        empty = sum(not members for members in self._results(params))
+        why = f": {self._failure}" if self._failure is not None else ""
+        return [f"{empty} of {len(params)} settings could not be planned and count as failed{why}"] if empty else []
+
     def close(self) -> None:
         """Give back all processes."""
         if self._executor is not None:
@@ -260,11 +284,11 @@ class _Search:
         drive(self._store, self._executor, watch)
 
     def _results(self, params: Sequence[Mapping[str, Any]]) -> list[list[StudyMember]]:
-        """The members of each trial."""
+        """The members of each trial; none of one that could not be planned."""
         named: dict[Name, list[StudyMember]] = {}
         for member in self._store.members():
             named.setdefault(self._space.name_of(member), []).append(member)
-        return [named[self._space.name(self._space.setting(one))] for one in params]
+        return [named.get(self._space.name(self._space.setting(one)), []) for one in params]
 
     def _keep(self, params: Sequence[Mapping[str, Any]]) -> None:
         """Put a round into the file: its trials, and the members that no earlier round has."""
@@ -278,14 +302,34 @@ class _Search:
         if not plan.recipes:
             # Once for the whole search: which form is fastest follows the clock, and a form has last bits of its own.
             for deciding in self._space.kinds():
-                some = [setting | deciding for setting in chosen.values()]
-                self._forms.setdefault(self._space.kind(some[0]), _form_of(self._space.plan(some, None)))
-        for kind, some in by_kind.items():
-            part = self._space.plan(some, self._forms.get(kind))
-            self._forms.setdefault(kind, _form_of(part))
-            plan = _joined(plan, part)
+                self._planned([setting | deciding for setting in chosen.values()])
+        for some in by_kind.values():
+            part = self._planned(some)
+            plan = plan if part is None else _joined(plan, part)
+        if not plan.recipes:
+            raise self._failure or InputError("none of the settings that Optuna proposed can be trained")
         self._store.note("forms", self._forms)
         self._store.grow(plan, params)
+
+    def _planned(self, settings: Sequence[Mapping[str, Any]]) -> StudyPlan | None:
+        """The plan for settings of one kind, without those that cannot be planned; None for none."""
+        kind = self._space.kind(settings[0])
+        try:
+            plan = self._space.plan(settings, self._forms.get(kind))
+        except SurefootError as error:
+            self._failure = error
+            able = [one for one in settings if self._can_be_planned(one)] if len(settings) > 1 else []
+            return self._planned(able) if 0 < len(able) < len(settings) else None
+        self._forms.setdefault(kind, _form_of(plan))
+        return plan
+
+    def _can_be_planned(self, setting: Mapping[str, Any]) -> bool:
+        """Whether it can; its trial has failed otherwise, and the search goes on."""
+        try:
+            self._space.plan([setting], "serial")
+        except SurefootError:
+            return False
+        return True
 
 
 def _joined(plan: StudyPlan, part: StudyPlan) -> StudyPlan:
