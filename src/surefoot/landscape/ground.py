@@ -40,7 +40,7 @@ _COMPARED_FROM = 100
 """Points from which it pays to time kernels against plain `vmap`; with fewer, kernels are taken."""
 _SAMPLE = 4
 """Points by which one by one is timed, and `vmap` checked."""
-_WORSE, _FIRST_WORSE = 1.15, 1.7
+_WORSE, _FIRST_WORSE = 1.3, 1.7
 """Wider is not tried any more once it takes this much longer per point than the best; of the narrowest, whose
 constant costs are shared by few, more is borne."""
 _ROOM = 2.0
