@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from surefoot.maths.davidson import warm_eigenpairs
+from surefoot.maths.davidson import _Model, warm_eigenpairs
 from surefoot.maths.krylov import eigenpairs, random_vector, ritz_errors, tridiagonal
 
 
@@ -170,6 +170,20 @@ class TestWarm:
             exact = torch.linalg.eigvalsh(near).flip(0)[:8].numpy()
             assert known.known[:8] == pytest.approx(exact, rel=5e-3)
             assert known.products <= 6
+
+    def test_learning_takes_in_every_product_and_forgets_nothing_that_was_right(self):
+        """The model knows the eight largest exactly and errs elsewhere; three products mix both."""
+        values = np.concatenate([np.linspace(-0.5, 2, 52), np.linspace(9.3, 10.0, 8)])
+        full = matrix(values)
+        axes = torch.linalg.eigh(full)[1]
+        model = _Model(axes[:, -8:].T.flip(0).contiguous(), values[::-1][:8].copy(), elsewhere=0.7)
+        mixed = axes.T[[59, 57, 55]] + 0.8 * axes.T[[3, 20, 44]]
+        tried = mixed / mixed.norm(dim=1, keepdim=True)
+        learned = model.learned(tried, tried @ full, keep=11)
+        assert learned.values[:8] == pytest.approx(values[::-1][:8], rel=1e-12)
+        spread = torch.as_tensor(learned.values - 0.7)
+        again = (tried @ learned.space.T * spread) @ learned.space + 0.7 * tried
+        assert torch.allclose(again, tried @ full, atol=1e-10)
 
     def test_its_error_holds(self):
         full, known = self.before()
