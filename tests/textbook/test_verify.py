@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
+import os
+import signal
+import time
 from pathlib import Path
 
 import pytest
 
 from surefoot.cli.main import main
-from surefoot.records.claim import TextbookRecord, Verification
+from surefoot.records import Recipe, Run
+from surefoot.records.claim import Outcome, TextbookRecord, Verification
 from surefoot.report.panel_svg import panel_svg
 from surefoot.report.textbook_page import textbook_page
+from surefoot.tasks.catalogue import find_entry
 from surefoot.textbook import verify as work
 from surefoot.textbook.claims import all_claims, find_claim
+from surefoot.textbook.experiments import trials
 from surefoot.textbook.measured import load_record, result_of
 from surefoot.textbook.measuring import TIMED
 
@@ -94,6 +101,38 @@ def test_an_interrupt_keeps_what_is_done(record: TextbookRecord, monkeypatch: py
     seen = work.verify([find_claim(CLAIM), find_claim("lr-sets-tracking-of-drift")], record, size="quick")
     assert seen.interrupted
     assert [one.id for one in seen.claims] == [CLAIM]
+
+
+def test_ctrl_c_that_a_training_swallows_ends_the_work(record: TextbookRecord, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trainings end early on Ctrl-C and return what they have, which must not be taken for a measurement."""
+
+    def swallow(size: str, seeds: object) -> Outcome:
+        with contextlib.suppress(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(5)
+        return Outcome("drift")
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        monkeypatch.setattr("surefoot.textbook.experiments.drift.run", swallow)
+        seen = work.verify([find_claim("lr-sets-tracking-of-drift")], record, size="quick")
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert seen.interrupted
+    assert seen.claims == ()
+
+
+def test_half_trainings_are_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trials, "train_members", lambda *_, **__: [Run(fate="interrupted")])
+    with pytest.raises(KeyboardInterrupt):
+        trials.trained(find_entry("xor").make(), {0: Recipe()}, (1,))
+
+
+def test_experiments_that_share_trainings_run_in_one_process() -> None:
+    units = work._units(("drift", "early-stop", "saddle", "mnist-cnn"))
+    assert units == [("drift",), ("mnist-cnn", "early-stop"), ("saddle",)]
+    assert work._units(("early-stop",)) == [("early-stop",)]
 
 
 def test_command_line(record: TextbookRecord, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
