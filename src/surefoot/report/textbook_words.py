@@ -87,7 +87,8 @@ def how_decided(claims: Sequence[Claim], record: TextbookRecord) -> str:
     return (
         f"{said} Then all rules were read again, {sum(bool(one.corrected) for one in both)} were corrected where they "
         "were wrong (their claims say how), every repetition of a training got an order of its examples of its own, "
-        "and the rules were frozen. What is shown here was measured after that, from seeds whose numbers nobody had seen: "
+        "and the rules were frozen. What is shown here was measured after that, from seeds whose numbers nobody had "
+        "seen: "
         f"{_agreeing(both, record)} of {len(both)} claims came to the verdict of the earlier run. "
         f"{len(chance)} claims rest on chance; of those, {_agreeing(chance, record)} did, and "
         f"{_agreeing(untouched, record)} of the {len(untouched)} whose rule was not corrected."
