@@ -1,7 +1,7 @@
 """Unseen tasks of the corpus of diagnoses: made for one look at what was fitted and chosen without them.
 
 Neither their data nor their networks are among those fitted on: attention, pairs, heat, likelihoods that can be
-negative, quantiles, a deep narrow network, dilated convolutions, tokens that are counted.
+negative, quantiles, a deep narrow network.
 """
 
 from __future__ import annotations
@@ -146,46 +146,6 @@ def _deep() -> Task:
     return tabled("deep", x, np.digitize(far, [0.2, 0.6]), _Deep)
 
 
-def _echoes() -> Task:
-    """How far back an impulse comes again in a noisy series."""
-    rng = np.random.default_rng(407)
-    lag = rng.integers(2, 8, 800)
-    x = 0.4 * rng.standard_normal((800, 1, 32))
-    at = rng.integers(0, 20, 800)
-    rows = np.arange(800)
-    x[rows, 0, at] += 2.0
-    x[rows, 0, at + lag] += 1.5
-
-    def model() -> nn.Module:
-        return nn.Sequential(
-            nn.Conv1d(1, 10, 3, dilation=1), nn.LeakyReLU(), nn.Conv1d(10, 10, 3, dilation=2), nn.LeakyReLU(),
-            nn.Conv1d(10, 12, 3, dilation=3), nn.LeakyReLU(), nn.AdaptiveMaxPool1d(1), nn.Flatten(), nn.Linear(12, 6),
-        )  # fmt: skip
-
-    return tabled("echoes", x, lag - 2, model)
-
-
-class _Count(nn.Module):
-    """Every symbol worth something on its own; the sum through a small network."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.worth = nn.Embedding(20, 6)
-        self.outer = nn.Sequential(nn.Linear(6, 16), nn.ReLU(), nn.Linear(16, 1), nn.Flatten(0))
-
-    def forward(self, x: Tensor) -> Tensor:
-        found: Tensor = self.outer(self.worth(x).sum(1))
-        return found
-
-
-def _repeats() -> Task:
-    """How many different symbols there are among fourteen."""
-    rng = np.random.default_rng(408)
-    x = np.stack([rng.integers(0, most, 14) for most in rng.integers(2, 21, 900)])
-    y = np.array([len(set(row.tolist())) for row in x]) / 4.0 - 2.0
-    return tabled("repeats", x, y, _Count, nn.SmoothL1Loss())
-
-
 MADE: dict[str, tuple[Callable[[], Task], Way]] = {
     "recall": (_recall, way(220, 30, "adamw", "momentum", "warmup:linear:0.05+cosine")),
     "twins": (_twins, way(180, 22, "sgd", "adam", "cosine")),
@@ -193,7 +153,5 @@ MADE: dict[str, tuple[Callable[[], Task], Way]] = {
     "spread": (_spread, way(240, 30, "adam", "sgd", "cosine")),
     "quantile": (_quantile, way(200, 25, "nesterov", "adamw", "linear")),
     "deep": (_deep, way(160, 30, "sgd", "rmsprop", "one-cycle")),
-    "echoes": (_echoes, way(140, 32, "adam", "nesterov", "cosine")),
-    "repeats": (_repeats, way(240, 25, "momentum", "adam", "warmup-stable-decay")),
 }
 """Task: how it is made, and how it is trained."""
