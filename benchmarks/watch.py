@@ -5,11 +5,11 @@ turns, a short block of updates each, the first of a pair by lot, so that whatev
 counts is the processor time of the thread that trains (one thread): waiting for a turn on a busy machine is no cost.
 The ratio is that of the sums over all blocks, for watching pays in bursts that a median would hide: a look at every
 layer now and then, a diagnosis every few seconds. Where its memory happens to lie makes a training some percent slower
-than another: so the two first take turns unwatched, and the ratio is divided by theirs. Its standard error comes from a
-bootstrap over pairs; the ratio by medians and that by the clock on the wall stand beside it. `sf.watch` runs as a user gets it. Peers are
-measured the same way where they are installed: Cockpit (its `economy` set of instruments, every 16 updates),
-torchmortem (as its readme says), and hooks that keep a histogram of every gradient every 100 updates, as experiment
-trackers do.
+than another: so the two first take turns unwatched, and the ratio is divided by theirs. Its standard error comes from
+a bootstrap over pairs; the ratio by medians and that by the clock on the wall stand beside it. `sf.watch` runs as a
+user gets it. Peers are measured the same way where they are installed: Cockpit (its `economy` set of instruments, every
+16 updates), torchmortem (as its readme says), and hooks that keep a histogram of every gradient every 100 updates, as
+experiment trackers do.
 
     OMP_NUM_THREADS=1 python benchmarks/watch.py                  # everything: about four minutes
     OMP_NUM_THREADS=1 python benchmarks/watch.py --json FILE      # and written as a record
