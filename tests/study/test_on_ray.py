@@ -26,7 +26,7 @@ from surefoot.study.sweep import run_plan
 if importlib.util.find_spec("ray") is None:
     pytest.skip("Ray is not installed", allow_module_level=True)
 AXES = {
-    "optimizer": "sgd", "schedule": "constant", "lr": "1e-2..1:2", "batch_size": "16,32", "seeds": 4, "epochs": 12,
+    "optimizer": "sgd", "schedule": "constant", "lr": "1e-2..1:2", "batch_size": "16,32", "seeds": 12, "epochs": 5,
     "form": "serial",
 }  # fmt: skip
 
