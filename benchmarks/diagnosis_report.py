@@ -41,7 +41,8 @@ from surefoot.records.diagnosis import FINE, Diagnosis
 OUT = Path(__file__).parent / "records" / "diagnosis.json"
 SEED = 1
 GOALS = {
-    "right": 0.90, "abstained": 0.25, "false_alarms": 0.03, "direction": 0.95, "size": 0.70, "calibration_error": 0.05,
+    "right": 0.90, "abstained": 0.25, "false_alarms": 0.03, "direction": 0.95, "size_to_middle": 0.70,
+    "calibration_error": 0.05,
 }  # fmt: skip
 LOOKS = {
     "held_out": "Looked at six times: at three settings of the bounds for abstaining on the first tasks; at "

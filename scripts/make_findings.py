@@ -24,10 +24,7 @@ NAMES = {
     "abstained": ("runs on which none was given", "at most"),
     "false_alarms": ("good runs called faulty", "at most"),
     "direction": ("direction of a wrong rate right, where one was given", "at least"),
-    "size": (
-        "rate within half a decade of the near-best ones after the correction, where a size was given",
-        "at least",
-    ),
+    "size_to_middle": ("size of a correction within half a decade, where one was given", "at least"),
     "calibration_error": ("expected calibration error of the stated probabilities", "at most"),
 }
 
@@ -82,7 +79,7 @@ _SIZES: tuple[tuple[str, Callable[[dict[str, Any]], str]], ...] = (
     ("corrected rate within half a decade of the near-best ones: too low, too high", _sides("size")),
     ("the same with one factor for all on a side, the best in hindsight", lambda p: _percent(p["one_factor"]["size"])),
     ("corrected rate near-best itself: too low, too high", _sides("size_on_good")),
-    ("within half a decade of the middle of the good rates: too low, too high", _sides("size_to_middle")),
+    ("size within half a decade, from the middle of the near-best ones: too low, too high", _sides("size_to_middle")),
     ("middle of the good rates inside the interval (made for 80%)", lambda part: _percent(part["size_inside"])),
 )
 """What is told of sizes, and how."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 
 import numpy as np
 import pytest
@@ -133,15 +132,3 @@ def test_a_plateau_fits_any_budget(cost):
     )
     assert found.cost <= cost
     assert found.reason
-
-
-def test_what_retired_rates_leave_over_is_spent(monkeypatch):
-    # Every rate but the best is given up half-way: the last rung is paid for again with what that saves.
-    monkeypatch.setattr(sys.modules["surefoot.find.race"], "_LOST", 0.0)
-    found = find(bowl(), **EXACT | {"epochs": 400})
-    again = [point for point in found.curve if point.stage.endswith("again")]
-    assert again
-    assert {point.horizon for point in again} == {200}
-    assert found.cost <= 3
-    assert found.cost * found.steps == pytest.approx(sum(run.steps for run in found.runs))
-    assert share_lost(found.lr, 400) < 0.02

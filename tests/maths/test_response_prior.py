@@ -97,19 +97,3 @@ def test_draws_pass_near_what_was_seen_and_repeat_with_the_seed():
 
 def test_knee_is_where_heights_bend():
     assert math.log1p(1.0) == pytest.approx(float(heights(np.array([0.0, KNEE]), np.zeros(2), 1.0)[1]))
-
-
-def test_the_optimum_rises_where_training_longer_gains_much_and_falls_where_it_gains_nothing():
-    parts = [_seen(-2.3, s, np.arange(-5, 0.1, 0.4)) for s in (3.0, 2.0, 1.0)]
-    x, halvings, height = (np.concatenate(column) for column in zip(*parts, strict=True))
-    gains = {"none": {3.0: 1.0, 2.0: 1.0, 1.0: 1.0}, "much": {3.0: 0.25, 2.0: 0.5, 1.0: 1.0}}
-    best = {name: np.median(_best(Response(x, halvings, height, gains=gain))) for name, gain in gains.items()}
-    assert best["none"] < -2.3 - 0.02
-    assert best["much"] > best["none"] + 0.1
-
-
-def test_a_plateau_leaves_its_height_to_doubt():
-    x, halvings, height = _seen(-2.3, 3.0, np.arange(-5, 0.1, 0.4))
-    far, near = (Response(x, halvings, height, gains={3.0: 0.01}, initial_loss=start) for start in (1.0, 0.02))
-    assert np.std(_best(far)) > 1.5 * np.std(_best(near))
-    assert np.mean(_best(far)) > np.mean(_best(near))

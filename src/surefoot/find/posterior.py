@@ -54,7 +54,6 @@ class Posterior:
             height,
             gains=gains,
             also=halvings_of(search, also) if also else 0.0,
-            initial_loss=self._start,
             prior=prior,
         )
         self._rng = np.random.default_rng(search.recipe.seed)
@@ -64,12 +63,9 @@ class Posterior:
         """log10 of the rates at which the response is looked at: all that were tried, and between."""
         return np.linspace(self.low, self.high, max(2, round((self.high - self.low) / _STEP) + 1))
 
-    def best_places(self, horizon: int, beyond: float) -> Floats:
-        """log10 of the best rates over `horizon` and over the full training, in equal numbers, drawn.
-
-        Up to `beyond` decades further than what was tried.
-        """
-        grid = np.arange(self.low - beyond, self.high + beyond + 1e-9, 2.0 * _STEP)
+    def best_places(self, horizon: int) -> Floats:
+        """log10 of the best rates over `horizon` and over the full training, in equal numbers, drawn."""
+        grid = self.grid[::2]
         lengths = {halvings_of(self._search, horizon), 0.0}
         drawn = [grid[self.response.draw(grid, s, _DRAWS // 4, self._rng).argmin(1)] for s in sorted(lengths)]
         return np.concatenate(drawn)

@@ -32,10 +32,6 @@ _SCANNED = 0.7
 _FEWEST = 3
 _LATER = 8
 """How much longer the first rung is made again where no rate has learned anything yet."""
-_BEYOND = 0.6
-"""Decades beyond the rates tried that a later rung may reach."""
-_AGAIN = 2
-"""How often the last rung may be repeated with what retired trials left over."""
 _LOST = 0.7
 """Share of the best improvement so far that a trial must have lost half-way to be retired."""
 _EARLIEST = 16
@@ -65,10 +61,6 @@ def race(search: Search, lr_range: tuple[float, float] | None) -> Answer:
         kept = sum(one.count for one in plan[number:] if one.horizon == search.horizon) * search.horizon
         _climb(search, rung, kept, f"rung {number} of {len(plan)}", search.recipe.seed + finals)
         finals += rung.horizon == search.horizon
-    for _ in range(_AGAIN if len(plan) > 1 else 0):
-        if search.interrupted or _nothing(search):
-            break
-        _climb(search, plan[-1], 0, f"rung {len(plan)} of {len(plan)}, again", search.recipe.seed + finals)
     return verdict(search)
 
 
@@ -117,8 +109,7 @@ def _climb(search: Search, rung: Rung, kept: int, stage: str, seed: int) -> None
     if count < 1:
         return
     posterior = Posterior(search, also=rung.horizon)
-    low, high = posterior.low - _BEYOND, posterior.high + _BEYOND
-    places = spread_out(posterior.best_places(rung.horizon, _BEYOND), count, rung.gap, low, high)
+    places = spread_out(posterior.best_places(rung.horizon), count, rung.gap, posterior.low, posterior.high)
     _train(search, [10**place for place in places], rung.horizon, stage, seed)
 
 

@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from surefoot.find.answer import Answer, divergence_rate, learned, unknown
 from surefoot.find.posterior import Posterior, halvings_of
@@ -16,17 +15,12 @@ from surefoot.maths.response import Prior
 
 __all__ = ["verdict"]
 
-Floats = npt.NDArray[np.float64]
-
-TAIL = 0.03
-NOISE = 0.15
-"""Share of the improvement by which a sweep's losses vary, for each unit of the noise of heights: thrice what the
-height's definition gives, because a sweep has noise of its own. With `TAIL` it makes nine in ten intervals of searches
-at cost 3 hold the best rate, on the tasks that both were chosen on."""
+TAIL = 0.05
+NOISE = 0.1
+"""Share of the improvement by which a sweep's losses vary, for each unit of the noise of heights: twice what the
+height's definition gives, because a sweep has noise of its own."""
 RESOLUTION = 0.2
 """Decades between rates of a sweep that the interval is meant to hold the best of."""
-_ASIDE = 0.1
-"""Decades, a standard deviation, by which the response of another seed lies aside: so near a cliff is a risk."""
 _FEWEST = 3
 """Trials that learned, without which an interrupted search says nothing."""
 _FLAT = 0.02
@@ -48,7 +42,7 @@ def verdict(search: Search, prior: Prior | None = None) -> Answer:
         return Answer(None, refusal, notes=halted)
     posterior = Posterior(search, prior=prior)
     grid, shares = posterior.grid, posterior.shares()
-    expected = _over_seeds(grid, shares.mean(0))
+    expected = shares.mean(0)
     place = int(expected.argmin())
     lr = float(10 ** grid[place])
     rng = np.random.default_rng(search.recipe.seed)
@@ -69,17 +63,6 @@ def verdict(search: Search, prior: Prior | None = None) -> Answer:
         expected_loss=loss,
         notes=halted + how,
     )
-
-
-def _over_seeds(grid: Floats, share: Floats) -> Floats:
-    """The share lost at every rate of the grid, averaged over seeds whose responses lie aside of one another."""
-    if len(grid) < 2:
-        return share
-    width = _ASIDE / float(grid[1] - grid[0])
-    reach = math.ceil(3.0 * width)
-    weight = np.exp(-0.5 * (np.arange(-reach, reach + 1) / width) ** 2)
-    result: Floats = np.convolve(np.pad(share, reach, mode="edge"), weight / weight.sum(), "valid")
-    return result
 
 
 def _refusal(search: Search, done: Sequence[Trial], good: Sequence[Trial]) -> str | None:

@@ -6,9 +6,8 @@ diverged members do not drown the differences near the optimum. Lengths are coun
 
 The prior: over each length heights form a *basin*, which falls to the optimum and rises again. What a basin does not
 describe is a Gaussian process around it, with noise of its own over each length. From one length to the next the
-lowest place *drifts* along the log rate, as a random walk with a direction: down where training longer gains no more,
-for then a lower rate reaches as far, and up where it gains a lot. Places, slopes, drift and noise are averaged over a
-grid, weighted by prior and marginal likelihood (Rasmussen and Williams 2006, sections 2.2, 2.7 and
+lowest place *drifts* along the log rate, as a random walk. Nothing is fitted: places, slopes, drift and noise are
+averaged over a grid, weighted by prior and marginal likelihood (Rasmussen and Williams 2006, sections 2.2, 2.7 and
 5.2); the places over all lengths are summed over from the shortest length to the full one, as in a hidden Markov
 model (Rabiner 1989, section III.A).
 """
@@ -75,20 +74,14 @@ class Prior:
     """Height up to which the bottom is a parabola."""
     steepening: tuple[float, ...] = (0.0, 0.2)
     """How much steeper, as a share, the slopes are for each halving."""
-    drifts: tuple[float, ...] = (0.05, 0.125, 0.2, 0.275, 0.35)
-    """Decades that the optimum moves up for each halving where the longer training gains no more than the shorter."""
-    drift_mean: float = 0.2
-    drift_deviation: float = 0.08
-    lift: float = 0.4
-    """Decades that gain takes from the drift: times the root of halvings x doublings of the gain over them."""
-    jitter: float = 0.17
+    drifts: tuple[float, ...] = (-0.05, 0.02, 0.09, 0.16, 0.23, 0.3)
+    """Decades that the optimum moves up for each halving."""
+    drift_mean: float = 0.12
+    drift_deviation: float = 0.1
+    jitter: float = 0.15
     """Standard deviation of the drift over one halving; over more it grows with their square root."""
-    unsettled: float = 0.2
+    unsettled: float = 0.1
     """Standard deviation of the drift for each doubling of the gain between two lengths."""
-    slowing: float = 0.6
-    """Doublings over a halving that is still to come, as a share of those over the one before it."""
-    plateau: float = 0.1
-    """Share of the initial loss below which a gain is that of a plateau: at least the doublings up to it will come."""
     noise: tuple[float, ...] = (0.02, 0.06, 0.2, 0.6)
     """Standard deviation of a height of 0 from seed to seed; it grows in proportion to 1 + height."""
     amplitude: float = 0.15
@@ -121,7 +114,6 @@ class Response:
         gains: length in halvings to the improvement on the initial loss that was reached over it. Where training
             longer still gains much, the optimum over the shorter length says less. None ignores this.
         also: a length that was not seen, over which curves will be drawn.
-        initial_loss: loss before training, that gains are compared with; 0 if it is not known or has no zero.
         prior: see `Prior`.
     """
 
@@ -133,7 +125,6 @@ class Response:
         *,
         gains: Mapping[float, float] | None = None,
         also: float = 0.0,
-        initial_loss: float = 0.0,
         prior: Prior | None = None,
     ) -> None:
         self.prior = p = prior or Prior()
@@ -146,7 +137,7 @@ class Response:
         self._lengths = {
             length: _Length(self, length, x[halvings == length], height[halvings == length]) for length in lengths
         }
-        self._growth = _growth(lengths, gains or {}, initial_loss, p)
+        self._growth = _growth(lengths, gains or {})
         self._weights = self._chain(lengths)
 
     def _chain(self, lengths: list[float]) -> dict[float, Floats]:
@@ -172,10 +163,9 @@ class Response:
 
     def _transition(self, drift: float, shorter: float, longer: float) -> Floats:
         """Chances [from, to] that the optimum goes from place to place when the training is so much longer."""
-        halvings, growth = shorter - longer, self._growth[longer]
-        moved = drift * halvings - self.prior.lift * math.sqrt(halvings * growth)
-        spread = math.hypot(self.prior.jitter * math.sqrt(halvings), self.prior.unsettled * growth)
-        away = self.places[None, :] - (self.places[:, None] - moved)
+        halvings = shorter - longer
+        spread = math.hypot(self.prior.jitter * math.sqrt(halvings), self.prior.unsettled * self._growth[longer])
+        away = self.places[None, :] - (self.places[:, None] - drift * halvings)
         chance = np.exp(-0.5 * (away / spread) ** 2)
         result: Floats = chance / np.maximum(chance.sum(1, keepdims=True), 1e-300)
         return result
@@ -230,24 +220,17 @@ class Response:
         return drawn
 
 
-def _growth(
-    lengths: list[float], gains: Mapping[float, float], initial_loss: float, prior: Prior
-) -> dict[float, float]:
-    """Doublings of the gain on the way to each length from the one before; unseen ones slow down or leave a plateau."""
+def _growth(lengths: list[float], gains: Mapping[float, float]) -> dict[float, float]:
+    """Doublings of the gain on the way to each length from the one before; unseen ones go on as before."""
     growth: dict[float, float] = {}
-    pace = most = 0.0
+    pace = 0.0
     for before, length in itertools.pairwise(lengths):
         first, second = gains.get(before, 0.0), gains.get(length, 0.0)
-        most = max(most, first, second)
         if first > 0 and second > 0:
             growth[length] = max(0.0, math.log2(second / first))
             pace = growth[length] / (before - length)
         else:
-            kept = prior.slowing ** (before - length)
-            likely = pace * (1.0 - kept) * prior.slowing / (1.0 - prior.slowing)
-            pace *= kept
-            ahead = math.log2(prior.plateau * initial_loss / most) if initial_loss > 0 and most > 0 else 0.0
-            growth[length] = max(likely, ahead)
+            growth[length] = pace * (before - length)
     return growth
 
 
@@ -281,8 +264,8 @@ class _Length:
         scale = self._response._kernels[kernel][1]
         reduced = np.linalg.solve(self._factors[kernel], self._response.covariance(self.x, x, scale))
         covariance = self._response.covariance(x, x, scale) - reduced.T @ reduced
-        covariance[np.diag_indices_from(covariance)] += 1e-7  # what rounding may take from it
-        root = np.linalg.cholesky(covariance)
+        values, vectors = np.linalg.eigh(covariance)
+        root = vectors * np.sqrt(np.maximum(values, 0.0))
         white = self._solved[kernel][:, which[0], which[1]]
         result: Floats = mean + white.T @ reduced + rng.standard_normal(mean.shape) @ root.T
         return result

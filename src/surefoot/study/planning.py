@@ -37,7 +37,7 @@ _SHORT, _LONG, _SHARED = 0.25, 5.0, 8
 and at most so many estimated seconds, and between these into so many parts; but not into parts too small to fuse."""
 _ENOUGH = 8
 """Members that a part of a divided batch has at least."""
-_SURVIVE = 4
+_SURVIVE = 2
 """In the later rounds of a race a part has so many times as many: few of them will be trained."""
 
 
