@@ -252,7 +252,7 @@ def page() -> str:
     """The page as Markdown."""
     report = (
         "Tasks that the method was not developed on. Its choices were made on the other panel, but for one: intervals "
-        "were widened once after a look at how often they held here, and two later versions of the search were judged here "
+        "were widened once after a look at how often they held here, and two later searches were judged here "
         "and not taken: these figures are no first look."
     )
     design = "Tasks that the method was developed and calibrated on: expect these figures to flatter it."
