@@ -85,23 +85,29 @@ class _Drive:
         # Results of earlier rounds do not change any more: read once.
         members = self._store.members() if any(unit.round for unit in units) else []
         while queue or self._running:
-            while queue and self._executor.free > 0:
-                job = self._job(queue.pop(0), members)
-                if len(job.skipped) == len(job.recipes):
-                    results = [MemberResult("retired", job.skipped[row], None) for row in range(len(job.recipes))]
-                    self._store.commit(job.unit, results, seconds=0.0)
-                    self._tell(committed=True)
-                    continue
-                self._running[job.unit.key] = job
-                self._executor.submit(job)
+            self._hand_out(queue, members)
             if not self._running:
                 continue
             outcome = self._executor.next(_WAIT)
             if outcome is not None and outcome.key in self._running:
-                queue += self._settle(self._running.pop(outcome.key), outcome)
+                job = self._running.pop(outcome.key)
+                self._hand_out(queue, members)  # whoever is free works while this is written
+                queue += self._settle(job, outcome)
                 self._tell(committed=True)
             else:
                 self._tell(committed=False)
+
+    def _hand_out(self, queue: list[Unit], members: Sequence[StudyMember]) -> None:
+        """Give waiting units to the executor while it takes some."""
+        while queue and self._executor.free > 0:
+            job = self._job(queue.pop(0), members)
+            if len(job.skipped) == len(job.recipes):
+                results = [MemberResult("retired", job.skipped[row], None) for row in range(len(job.recipes))]
+                self._store.commit(job.unit, results, seconds=0.0)
+                self._tell(committed=True)
+                continue
+            self._running[job.unit.key] = job
+            self._executor.submit(job)
 
     def _job(self, unit: Unit, members: Sequence[StudyMember]) -> Job:
         recipes = tuple(self._plan.recipes[place] for place in unit.members)

@@ -124,6 +124,7 @@ class Processes:
         self._source, self._count, self._tick = source, count, tick
         self.name = f"{count} processes"
         self._running: dict[pipes.Connection, tuple[Job, Any]] = {}
+        self._ending: list[Any] = []
 
     @property
     def free(self) -> int:
@@ -175,6 +176,13 @@ class Processes:
             process.kill()
         for pipe in list(self._running):
             self._end(pipe)
+        for process in self._ending:
+            process.join(5)
+            if process.is_alive():
+                process.kill()
+                process.join()
+            process.close()
+        self._ending.clear()
 
     def _lost(self, pipe: pipes.Connection) -> Outcome:
         job, process = self._running[pipe]
@@ -185,13 +193,14 @@ class Processes:
         return Outcome(job.unit.key, "lost", error=f"its process ended {how}, perhaps for want of memory")
 
     def _end(self, pipe: pipes.Connection) -> None:
+        """Forget a job; its process, which needs a moment to end, is waited for later."""
         _, process = self._running.pop(pipe)
         pipe.close()
-        process.join(5)
-        if process.is_alive():
-            process.kill()
-            process.join()
-        process.close()
+        self._ending.append(process)
+        for one in [one for one in self._ending if not one.is_alive()]:
+            self._ending.remove(one)
+            one.join()
+            one.close()
 
 
 def _work(pipe: pipes.Connection, source: TaskSource, job: Job, parent: int) -> None:
