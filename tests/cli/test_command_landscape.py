@@ -89,18 +89,18 @@ def test_an_interrupt_keeps_the_rows_that_are_done(surefoot, spec, tmp_path, mon
     original = Ground._evaluate
     calls = []
 
-    def stop(self, named, width):
+    def stop(self, points, width, kernels):
         calls.append(width)
-        if len(calls) > 8:
+        if len(calls) > 12:
             raise KeyboardInterrupt
-        return original(self, named, width)
+        return original(self, points, width, kernels)
 
     monkeypatch.setattr(Ground, "_evaluate", stop)
-    said = surefoot("landscape", spec, "--around", "init", "--grid", 51, "--json", tmp_path / "l.json")
+    said = surefoot("landscape", spec, "--around", "init", "--grid", 101, "--json", tmp_path / "l.json")
     assert said.code == 130
     found = Landscape.load(tmp_path / "l.json")
     assert not found.complete
-    assert 0 < len(found.grid) < 51
+    assert 0 < len(found.grid) < 101
     assert "interrupted" in said.err
     assert "rows of the surface were evaluated" in said.out
 

@@ -32,7 +32,7 @@ __all__ = ["MOST", "halves", "plan_study", "unit_key"]
 
 MOST = 1_000_000
 """Members of one study; more are likely a slip of the keyboard."""
-_SHORT, _LONG, _SHARED = 0.25, 8.0, 8
+_SHORT, _LONG, _SHARED = 0.25, 10.0, 8
 """A fused batch is divided, so that processes can share it and an interruption costs little, into parts of at least
 and at most so many estimated seconds, and between these into so many parts; but not into parts too small to fuse."""
 _ENOUGH = 8
