@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -69,3 +70,19 @@ def kill_after(process, seconds):
 def done_units(path):
     with Store(path) as store:
         return {unit.key for unit in store.units("done")}
+
+
+@contextlib.contextmanager
+def interrupted_at_commit(monkeypatch, number):
+    """Inside, that commit of a study is cut off by Ctrl-C."""
+    commit, calls = Store.commit, [0]
+
+    def interrupted(self, *arguments, **named):
+        calls[0] += 1
+        if calls[0] == number:
+            raise KeyboardInterrupt
+        return commit(self, *arguments, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "commit", interrupted)
+        yield

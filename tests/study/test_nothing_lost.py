@@ -13,7 +13,7 @@ import sys
 import time
 
 import pytest
-from small_study import done_units, in_a_child, kill_after, small_plan, small_task, train_kept
+from small_study import done_units, in_a_child, interrupted_at_commit, kill_after, small_plan, small_task, train_kept
 
 from surefoot.errors import InputError, OutputError, RecordError
 from surefoot.study import store as storing
@@ -284,19 +284,10 @@ def test_other_data_than_the_study_was_made_with_is_refused(tmp_path, whole):
 def test_ctrl_c_keeps_what_is_done(tmp_path, whole, monkeypatch):
     plan, contents = whole
     path = tmp_path / "stopped.study"
-    commit, calls = Store.commit, [0]
-
-    def interrupted(self, *arguments, **named):
-        calls[0] += 1
-        if calls[0] == 4:
-            raise KeyboardInterrupt
-        return commit(self, *arguments, **named)
-
-    monkeypatch.setattr(Store, "commit", interrupted)
-    study = train_kept(path, plan, resume=False)
+    with interrupted_at_commit(monkeypatch, 4):
+        study = train_kept(path, plan, resume=False)
     assert study.notes == ("interrupted; what was done is kept",)
     assert study.counts["waiting"] == len(plan.recipes) - 3 * 8
-    monkeypatch.setattr(Store, "commit", commit)
     assert train_kept(path, plan).contents == contents
 
 

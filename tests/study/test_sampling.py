@@ -6,7 +6,7 @@ import random
 import warnings
 
 import pytest
-from small_study import done_units, in_a_child, kill_after, small_task
+from small_study import done_units, in_a_child, interrupted_at_commit, kill_after, small_task
 
 from surefoot.errors import InputError, OutputError, SurefootError
 from surefoot.study import sampling
@@ -71,19 +71,10 @@ def test_killed_at_random_moments_a_search_goes_on_and_ends_as_if_nothing_had_be
 
 def test_ctrl_c_keeps_the_round_and_a_done_search_trains_nothing(tmp_path, monkeypatch):
     path = tmp_path / "stopped.study"
-    commit, calls = Store.commit, [0]
-
-    def interrupted(self, *arguments, **named):
-        calls[0] += 1
-        if calls[0] == 4:
-            raise KeyboardInterrupt
-        return commit(self, *arguments, **named)
-
-    monkeypatch.setattr(Store, "commit", interrupted)
-    first = search(path, resume=False)
+    with interrupted_at_commit(monkeypatch, 4):
+        first = search(path, resume=False)
     assert "interrupted; what was done is kept" in first.notes
     assert first.counts["waiting"] > 0
-    monkeypatch.setattr(Store, "commit", commit)
     ended = search(path)
     assert ended.contents == search().contents
     monkeypatch.setattr(Store, "commit", None)
@@ -138,17 +129,8 @@ def test_a_study_of_the_users_is_told_each_kept_trial_once(tmp_path, monkeypatch
     monkeypatch.undo()
     monkeypatch.setattr(sampling, "ROUND", 4)
     into = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=1))
-    commit, calls = Store.commit, [0]
-
-    def interrupted(self, *arguments, **named):
-        calls[0] += 1
-        if calls[0] == 3:
-            raise KeyboardInterrupt
-        return commit(self, *arguments, **named)
-
-    monkeypatch.setattr(Store, "commit", interrupted)
-    search(path, into=into, draws=8)
-    monkeypatch.setattr(Store, "commit", commit)
+    with interrupted_at_commit(monkeypatch, 3):
+        search(path, into=into, draws=8)
     ended = search(path, into=into, draws=8)
     assert len(into.trials) == 8
     assert all(trial.state.is_finished() for trial in into.trials)

@@ -31,11 +31,11 @@ def family_name(recipe: Recipe) -> str:
     return json.dumps(shared, sort_keys=True, default=str)
 
 
-def families_of(recipes: Sequence[Recipe]) -> list[list[int]]:
-    """Places of the recipes, by family."""
-    found: dict[str, list[int]] = {}
+def families_of(recipes: Sequence[Recipe], *, by_order: bool = False) -> list[list[int]]:
+    """Places of the recipes, by family; with `by_order` also by the order of the batches."""
+    found: dict[tuple[int, str], list[int]] = {}
     for place, recipe in enumerate(recipes):
-        found.setdefault(family_name(recipe), []).append(place)
+        found.setdefault((recipe.order_seed if by_order else 0, family_name(recipe)), []).append(place)
     return list(found.values())
 
 

@@ -8,6 +8,7 @@ in the random numbers of dropout.
 
 from __future__ import annotations
 
+import math
 import time
 import weakref
 from collections.abc import Callable, Collection, Sequence
@@ -159,12 +160,14 @@ class Fused:
         while self.done < target and self.alive:
             chunks = self._chunks()
             with torch.no_grad(), borrowed_rng(), borrowed_threads(self._threads or torch.get_num_threads()):
-                made = self._ahead(target, chunks)
+                made, room = target - self.done, float(_PREPARED_BYTES)
                 batches: dict[int, list[list[Any]]] = {}
                 for chunk in chunks:
                     seed = self._recipes[chunk[0]].order_seed
                     if seed not in batches:
-                        batches = {seed: self._prepared(seed, made)}
+                        # How many steps find room, the first order tells for all.
+                        batches = {seed: self._prepared(seed, made, room)}
+                        made, room = len(batches[seed]), math.inf
                     self._train(chunk, batches[seed])
             self.done += made
             self.ledger.deaths()
@@ -222,23 +225,20 @@ class Fused:
             chunks += [part.tolist() for part in np.array_split(np.array(group), count)]
         return chunks
 
-    def _ahead(self, target: int, chunks: Sequence[Sequence[int]]) -> int:
-        """Updates to make before the next chunk's turn: up to `target`, as many as their batches find room."""
-        first = self._recipes[chunks[0][0]]
-        numbers = range(self.done * first.accumulate, (self.done + 1) * first.accumulate)
-        each = sum(_bytes(self._batch(first.order_seed, number)) for number in numbers)
-        return max(1, min(target - self.done, _PREPARED_BYTES // max(1, each)))
-
-    def _batch(self, seed: int, number: int) -> Any:
-        return self.task.batch(self.task.train, self._orders[seed].index(number), mixed_seed(seed, number))
-
-    def _prepared(self, seed: int, steps: int) -> list[list[Any]]:
-        """Batches of the updates ahead, in one order."""
-        count = self.recipes[0].accumulate
-        return [
-            [self._form.prepare(self._batch(seed, number)) for number in range(step * count, (step + 1) * count)]
-            for step in range(self.done, self.done + steps)
-        ]
+    def _prepared(self, seed: int, steps: int, room: float) -> list[list[Any]]:
+        """Batches of the updates ahead in one order: so many steps, or as many as fit into `room` bytes."""
+        ahead: list[list[Any]] = []
+        used, count, order = 0, self.recipes[0].accumulate, self._orders[seed]
+        for step in range(self.done, self.done + steps):
+            batches = []
+            for number in range(step * count, (step + 1) * count):
+                batch = self.task.batch(self.task.train, order.index(number), mixed_seed(seed, number))
+                batches.append(self._form.prepare(batch))
+                used += _bytes(batch)
+            ahead.append(batches)
+            if used > room:
+                break
+        return ahead
 
     def _occupied(self, chunk: Sequence[int]) -> Place:
         """A place with the numbers of the chunk's members in it."""

@@ -35,6 +35,8 @@ class _Parts:
     """A batch for each part."""
     prepared: list[Any]
     """What the places take: one for all parts, where outputs depend on one example each; else one per part."""
+    stacked: Any
+    """The batches as one, every tensor [parts, n, ...]; None where they cannot be."""
 
 
 def validate_places(
@@ -89,10 +91,17 @@ def _prepared(task: Task, form: Form) -> list[_Parts] | None:
                     prepared = [form.prepare(task.batch(task.val, torch.cat(index[columns])))]
                 else:
                     prepared = [form.prepare(batch) for batch in batches]
-                found.append(_Parts(columns, len(index[columns.start]), batches, prepared))
+                found.append(_Parts(columns, len(index[columns.start]), batches, prepared, _stacked(batches)))
     except Exception:  # noqa: BLE001 - the user's code; validated one by one it says what is wrong
         return None
     return found
+
+
+def _stacked(batches: Sequence[Any]) -> Any:
+    try:
+        return pytree.tree_map(lambda *leaves: torch.stack(leaves), *batches)
+    except Exception:  # noqa: BLE001 - a user's batches hold anything
+        return None
 
 
 def _alike(index: Sequence[Tensor]) -> Iterator[slice]:
@@ -144,8 +153,7 @@ def _given(output: Tensor) -> Callable[..., Tensor]:
 def _each(function: Callable[[Tensor, Any], Any], outputs: Tensor, parts: _Parts) -> npt.NDArray[np.float64]:
     """`function` of every member's outputs for every part [K, parts]: as many at once as `vmap` can."""
     try:
-        batch = pytree.tree_map(lambda *leaves: torch.stack(leaves), parts.batches[0], *parts.batches[1:])
-        values = torch.func.vmap(torch.func.vmap(function), (0, None))(outputs, batch)
+        values = torch.func.vmap(torch.func.vmap(function), (0, None))(outputs, parts.stacked)
     except Exception:  # noqa: BLE001 - the user's code may look at the numbers of a batch, or of everything
         values = torch.stack([_by_part(function, outputs[:, row], one) for row, one in enumerate(parts.batches)], 1)
     result: npt.NDArray[np.float64] = values.detach().double().cpu().numpy()

@@ -16,7 +16,7 @@ from typing import Any, Literal
 from surefoot.engines.batches import steps_of
 from surefoot.engines.calibrate import Arrangement, arrange
 from surefoot.engines.engine import unit_schedule
-from surefoot.engines.families import family_name
+from surefoot.engines.families import families_of
 from surefoot.engines.fused import FORMS
 from surefoot.engines.train import batches_of
 from surefoot.errors import InputError, SurefootError
@@ -86,7 +86,7 @@ def plan_study(
         known: dict[str, tuple[str, int, float]] = {}
         for batch in _batches(recipes, places, rounds):
             some = [recipes[place] for place in batch]
-            horizon = max(_horizon(task, one) for one in _different(some))
+            horizon = max(_horizon(task, some[rows[0]]) for rows in families_of(some))
             kind = _kind(some)
             if kind not in known:
                 known[kind] = _engine(changed(task, some[0].changes), _first_family(some), horizon, form)
@@ -159,11 +159,9 @@ def _parts(recipes: Sequence[Recipe], count: int) -> list[list[int]]:
     if count < 2:
         return [list(range(len(recipes)))]
     size = len(recipes) / count
-    blocks: dict[tuple[int, str], list[int]] = {}
-    for row, recipe in enumerate(recipes):
-        blocks.setdefault((recipe.order_seed, family_name(recipe)), []).append(row)
+    blocks = families_of(recipes, by_order=True)
     parts: list[list[int]] = [[]]
-    for _, block in sorted(blocks.items(), key=lambda one: one[0][0]):  # families of one order side by side
+    for block in sorted(blocks, key=lambda rows: recipes[rows[0]].order_seed):  # families of one order side by side
         pieces = max(1, round(len(block) / size))
         for piece in (block[number::pieces] for number in range(pieces)):
             if parts[-1] and len(parts[-1]) + len(piece) > 1.1 * size:
@@ -203,13 +201,7 @@ def _engine(task: Task, recipes: Sequence[Recipe], horizon: int, form: str | Non
 
 def _first_family(recipes: Sequence[Recipe]) -> list[Recipe]:
     """Those of the first recipe's family and order: what the others take is much alike."""
-    first = recipes[0]
-    return [one for one in recipes if (one.order_seed, family_name(one)) == (first.order_seed, family_name(first))]
-
-
-def _different(recipes: Sequence[Recipe]) -> list[Recipe]:
-    """A recipe of every family."""
-    return list({family_name(one): one for one in recipes}.values())
+    return [recipes[row] for row in families_of(recipes, by_order=True)[0]]
 
 
 def _kind(recipes: Sequence[Recipe]) -> str:

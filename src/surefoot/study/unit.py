@@ -17,7 +17,7 @@ import numpy.typing as npt
 import torch
 
 from surefoot.engines.engine import Engine, Validation
-from surefoot.engines.families import family_name
+from surefoot.engines.families import families_of
 from surefoot.engines.fused import FORMS, Fused, fused_form
 from surefoot.engines.serial import Serial
 from surefoot.engines.train import train_members
@@ -100,10 +100,10 @@ def train_unit(task: Task, job: Job, tick: Tick | None = None) -> list[MemberRes
 
 def _competitions(recipes: Sequence[Recipe], horizon: int) -> dict[frozenset[int], Dominated]:
     """The members that compete with each other, and what gives up those that lose: one family under one seed."""
-    found: dict[tuple[int, str], list[int]] = {}
-    for place, recipe in enumerate(recipes):
-        found.setdefault((recipe.order_seed, family_name(recipe)), []).append(place)
-    return {frozenset(places): Dominated(horizon, recipes[places[0]].schedule) for places in found.values()}
+    return {
+        frozenset(places): Dominated(horizon, recipes[places[0]].schedule)
+        for places in families_of(recipes, by_order=True)
+    }
 
 
 class _Steady:
