@@ -35,7 +35,7 @@ POOL_FROM = 0.4
 """Seconds of work from which forking workers pays."""
 _SHARE, _MOST = 0.05, 0.6
 """Calibration takes at most this share of the work, and this many seconds, beside one measurement of each way."""
-_STEPS, _MOST_STEPS, _ENOUGH = 3, 20, 0.03
+_STEPS, _MOST_STEPS, _ENOUGH = 3, 20, 0.015
 """Steps of which the fastest counts: from the first number, up to the second until so many seconds have passed."""
 _GAIN = 0.95
 """Members are fused where that takes less than this share of the time one by one: measurements have noise."""

@@ -67,21 +67,23 @@ class Family:
         self._row = {member: row for row, member in enumerate(self.members)}
         self._rules: dict[tuple[int, ...], UpdateRule] = {}
 
-    def taken(self, chunk: Sequence[int]) -> Updates | None:
-        """The updates of this family's members in a chunk, where they stand side by side; None where there are none."""
+    def taken(self, chunk: Sequence[int], place: Place) -> Updates | None:
+        """The updates of this family's members in a chunk, which stand side by side in `place`; None without any."""
         places = [place for place, member in enumerate(chunk) if member in self._row]
         if not places:
             return None
         rows = tuple(self._row[chunk[place]] for place in places)
         rule = self._rules.setdefault(rows, self.rule.take(rows))
-        return Updates(self, rule, slice(places[0], places[-1] + 1), rows)
+        return Updates(self, rule, place, slice(places[0], places[-1] + 1), rows)
 
 
 class Updates:
     """The members of one family in a chunk: takes their state, makes updates, puts it back."""
 
-    def __init__(self, family: Family, rule: UpdateRule, where: slice, rows: Sequence[int]) -> None:
-        self._family, self._rule, self._where = family, rule, where
+    def __init__(self, family: Family, rule: UpdateRule, place: Place, where: slice, rows: Sequence[int]) -> None:
+        self._family, self._rule = family, rule
+        self._weights = [tensor[where] for tensor in place.weights.tensors]
+        self._grads = [tensor[where] for tensor in place.grads.tensors]
         self._index = torch.tensor(rows, device=family.device)
         self._state = {
             slot: [tensor.index_select(0, self._index) for tensor in each] for slot, each in family.state.items()
@@ -93,12 +95,11 @@ class Updates:
             decays = [one[chosen] if isinstance(one, Tensor) and len(one) > 1 else one for one in decays]
         self._decays = decays
 
-    def make(self, place: Place, step: int) -> None:
-        """Update the members' numbers in `place` by the gradients that are there."""
+    def make(self, step: int) -> None:
+        """Update the members' numbers by the gradients that are in the place."""
         schedule, rule = self._family.schedule, self._rule
-        grads = [tensor[self._where] for tensor in place.grads.tensors]
         if self._family.clip is not None:
-            clip_members(grads, self._family.clip)
+            clip_members(self._grads, self._family.clip)
         momentum = schedule.momentum(step)
         own = rule.values.get("momentum")
         moved: float | Tensor | None = momentum
@@ -106,8 +107,8 @@ class Updates:
             # A member without momentum stays without.
             moved = torch.where(own == 0, 0.0, momentum) if isinstance(own, Tensor) else (momentum if own else None)
         rule.step(
-            [tensor[self._where] for tensor in place.weights.tensors],
-            grads,
+            self._weights,
+            self._grads,
             self._state,
             self._peaks * schedule(step),
             step,

@@ -30,12 +30,15 @@ from surefoot.engines.vmapped import VmappedForm
 from surefoot.errors import RecipeError
 from surefoot.records import Fate, Recipe, Run
 from surefoot.tasks.borrowing import borrowed_rng, borrowed_threads, mixed_seed
+from surefoot.tasks.sources import TensorSource
 from surefoot.tasks.task import Task
 
 __all__ = ["FORMS", "Fused", "fused_form"]
 
 FORMS: dict[str, Callable[[Task, nn.Module, Any], Form]] = {"stacked": StackedForm, "vmapped": VmappedForm}
 """Ways to compute a module for many members; the first that can is taken."""
+_LOOK = 16
+"""Updates of a chunk between two looks whether any of its members lives."""
 _PREPARED_BYTES = 1 << 26
 """Room for batches that are prepared ahead and used by chunk after chunk."""
 
@@ -227,18 +230,21 @@ class Fused:
 
     def _prepared(self, seed: int, steps: int, room: float) -> list[list[Any]]:
         """Batches of the updates ahead in one order: so many steps, or as many as fit into `room` bytes."""
-        ahead: list[list[Any]] = []
-        used, count, order = 0, self.recipes[0].accumulate, self._orders[seed]
-        for step in range(self.done, self.done + steps):
-            batches = []
-            for number in range(step * count, (step + 1) * count):
-                batch = self.task.batch(self.task.train, order.index(number), mixed_seed(seed, number))
-                batches.append(self._form.prepare(batch))
-                used += _bytes(batch)
-            ahead.append(batches)
-            if used > room:
-                break
-        return ahead
+        count, first = self.recipes[0].accumulate, self.done * self.recipes[0].accumulate
+        one = self._batches(seed, range(first, first + count))
+        steps = int(min(steps, 1 + room // max(1, sum(_bytes(batch) for batch in one))))
+        batches = one + self._batches(seed, range(first + count, first + steps * count))
+        ready = [self._form.prepare(batch) for batch in batches]
+        return [ready[start : start + count] for start in range(0, len(ready), count)]
+
+    def _batches(self, seed: int, numbers: Sequence[int]) -> list[Any]:
+        """Batches of an order by their numbers."""
+        order, source = self._orders[seed], self.task.train
+        index = [order.index(number) for number in numbers]
+        if index and isinstance(source, TensorSource):
+            return source.batches(index)
+        seeds = [mixed_seed(seed, number) for number in numbers]
+        return [self.task.batch(source, one, drawn) for one, drawn in zip(index, seeds, strict=True)]
 
     def _occupied(self, chunk: Sequence[int]) -> Place:
         """A place with the numbers of the chunk's members in it."""
@@ -259,7 +265,7 @@ class Fused:
         started = time.perf_counter()
         place = self._occupied(chunk)
         index = torch.tensor(chunk, device=self.task.device)
-        updates = [one for one in (family.taken(chunk) for family in self._families) if one is not None]
+        updates = [one for one in (family.taken(chunk, place) for family in self._families) if one is not None]
         losses = torch.full((len(batches), len(chunk)), torch.nan, dtype=torch.float64)
         norms = torch.full_like(losses, torch.nan) if self.ledger.grad_norm is not None else None
         for row, parts in enumerate(batches):
@@ -269,8 +275,8 @@ class Fused:
             if norms is not None:
                 norms[row] = member_norms(place.grads.tensors)
             for one in updates:
-                one.make(place, step)
-            if not bool(losses[row].isfinite().any()):
+                one.make(step)
+            if row % _LOOK == 0 and not bool(losses[row].isfinite().any()):
                 break
         place.weights.put(self._store, index)
         for name, values in place.buffers.items():

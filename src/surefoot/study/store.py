@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import datetime
 import json
-import math
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -18,15 +17,19 @@ from types import TracebackType
 from typing import Any, Self
 
 from surefoot.errors import InputError, OutputError, RecordError
-from surefoot.records import Finding, Provenance, Recipe
+from surefoot.records import Finding, Provenance
 from surefoot.records.study import StudyMember, StudyPlan, Unit
 from surefoot.study.blobs import Floats, checksum, decoded, encoded
 from surefoot.study.connecting import connected, is_begun_only
 from surefoot.study.locking import WriterLock, check_file_system
 from surefoot.study.result import MemberResult, member_checksum
+from surefoot.study.rows import MEMBER_COLUMNS, finite_or_infinite, in_json, member_of, numbers_in, plain
 from surefoot.study.schema import migrate
 
 __all__ = ["MemberResult", "Store", "member_checksum"]
+
+_ASKED = 500
+"""Members that one statement asks for at most."""
 
 
 class Store:
@@ -139,13 +142,13 @@ class Store:
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         with self._transaction():
             self._connection.execute(
-                "INSERT INTO sessions (provenance, began) VALUES (?, ?)", (_json(provenance.to_json()), now)
+                "INSERT INTO sessions (provenance, began) VALUES (?, ?)", (in_json(provenance.to_json()), now)
             )
 
     def note(self, name: str, value: Any) -> None:
         """Keep a fact about the whole study, as JSON; a second one of the same name replaces it."""
         with self._transaction() as connection:
-            connection.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, _json(value)))
+            connection.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, in_json(value)))
 
     def noted(self, name: str) -> Any:
         """What `note` kept under the name; None for nothing."""
@@ -162,13 +165,13 @@ class Store:
         members, units = self._count("members"), int(self._rows("SELECT coalesce(max(place), -1) + 1 FROM units")[0][0])
         trials, last = self._count("trials"), self._rows("SELECT coalesce(max(round), -1) FROM trials")[0][0]
         with self._transaction() as connection:
-            connection.execute("UPDATE facts SET value = ? WHERE name = 'plan'", (_json(_facts(plan)),))
+            connection.execute("UPDATE facts SET value = ? WHERE name = 'plan'", (in_json(_facts(plan)),))
             self._add_members(plan, members)
             for place, unit in enumerate(plan.units[units:], units):
                 self._add_unit(unit, place)
             connection.executemany(
                 "INSERT INTO trials VALUES (?, ?, ?)",
-                ((trials + number, last + 1, _json(params)) for number, params in enumerate(asked)),
+                ((trials + number, last + 1, in_json(params)) for number, params in enumerate(asked)),
             )
         self._plan = plan
 
@@ -218,27 +221,30 @@ class Store:
         """Keep a finding, of one member or of the whole study."""
         with self._transaction() as connection:
             connection.execute(
-                "INSERT INTO findings (member, record) VALUES (?, ?)", (member, _json(finding.to_json()))
+                "INSERT INTO findings (member, record) VALUES (?, ?)", (member, in_json(finding.to_json()))
             )
 
     # What is there
 
-    def members(self, *, best: int | None = None) -> list[StudyMember]:
-        """Every member, in the order of the plan; or as many finished ones, those of the lowest losses first."""
-        which = "ORDER BY place" if best is None else "WHERE fate = 'finished' ORDER BY loss, place LIMIT ?"
-        rows = self._rows(
-            "SELECT recipe, shape, fate, reason, loss, spread, first_loss, steps, horizon, metrics, seconds "
-            f"FROM members {which}",
-            () if best is None else (best,),
-        )
-        return [
-            StudyMember(
-                recipe=Recipe.from_json(json.loads(recipe)), shape=json.loads(shape), fate=fate, reason=reason,
-                final_loss=loss, spread=spread, first_loss=first, steps=steps, horizon=horizon,
-                metrics=_numbers(metrics), seconds=seconds,
-            )
-            for recipe, shape, fate, reason, loss, spread, first, steps, horizon, metrics, seconds in rows
-        ]  # fmt: skip
+    def members(self, *, best: int | None = None, places: Sequence[int] | None = None) -> list[StudyMember]:
+        """Every member, in the order of the plan; or those at some places, or as many finished ones of lowest loss."""
+        columns = MEMBER_COLUMNS
+        if places is not None:
+            found: dict[int, tuple[Any, ...]] = {}
+            for start in range(0, len(places), _ASKED):
+                some = list(places[start : start + _ASKED])
+                marks = ", ".join("?" * len(some))
+                rows = self._rows(f"SELECT {columns} FROM members WHERE place IN ({marks})", some)
+                found.update((row[0], row) for row in rows)
+            rows = [found[place] for place in places]
+        elif best is not None:
+            which = "WHERE fate = 'finished' ORDER BY loss, place LIMIT ?"
+            rows = self._rows(f"SELECT {columns} FROM members {which}", (best,))
+        else:
+            rows = self._rows(f"SELECT {columns} FROM members ORDER BY place")
+        # A recipe of the plan that is read already: to read it again takes longer than all the rest.
+        recipes = self._plan.recipes if self._plan is not None else ()
+        return [member_of(row, recipes[row[0]] if row[0] < len(recipes) else None) for row in rows]
 
     def results(self, unit: Unit) -> list[MemberResult]:
         """What a done unit yielded, its series included."""
@@ -250,7 +256,7 @@ class Store:
             )[0]
             fate, reason, loss, spread, first, steps, metrics, seconds = row
             found.append(
-                MemberResult(fate, reason, loss, spread, first, steps, _numbers(metrics), seconds, self.series(place))
+                MemberResult(fate, reason, loss, spread, first, steps, numbers_in(metrics), seconds, self.series(place))
             )
         return found
 
@@ -301,8 +307,8 @@ class Store:
 
     def _fill(self, plan: StudyPlan, provenance: Provenance) -> None:
         execute = self._connection.execute
-        execute("INSERT INTO facts VALUES ('plan', ?), ('key', ?)", (_json(_facts(plan)), plan.key))
-        execute("INSERT INTO facts VALUES ('provenance', ?)", (_json(provenance.to_json()),))
+        execute("INSERT INTO facts VALUES ('plan', ?), ('key', ?)", (in_json(_facts(plan)), plan.key))
+        execute("INSERT INTO facts VALUES ('provenance', ?)", (in_json(provenance.to_json()),))
         self._add_members(plan, 0)
         for place, unit in enumerate(plan.units):
             self._add_unit(unit, place)
@@ -311,20 +317,20 @@ class Store:
         some = enumerate(zip(plan.recipes[first:], plan.shapes[first:], strict=True), first)
         self._connection.executemany(
             "INSERT INTO members (place, recipe, shape) VALUES (?, ?, ?)",
-            ((place, _json(recipe.to_json()), _json(shape)) for place, (recipe, shape) in some),
+            ((place, in_json(recipe.to_json()), in_json(shape)) for place, (recipe, shape) in some),
         )
 
     def _add_unit(self, unit: Unit, place: int) -> None:
         self._connection.execute(
             "INSERT INTO units (key, place, round, record, state) VALUES (?, ?, ?, ?, 'waiting')",
-            (unit.key, place, unit.round, _json(unit.to_json())),
+            (unit.key, place, unit.round, in_json(unit.to_json())),
         )
 
     def _keep(self, place: int, unit: Unit, result: MemberResult) -> None:
-        metrics = _json({name: _plain(value) for name, value in sorted(result.metrics.items())})
+        metrics = in_json({name: plain(value) for name, value in sorted(result.metrics.items())})
         row = (
-            result.fate, result.reason, _finite_or_infinite(result.loss), _finite_or_infinite(result.spread),
-            _finite_or_infinite(result.first_loss), result.steps, unit.horizon, metrics,
+            result.fate, result.reason, finite_or_infinite(result.loss), finite_or_infinite(result.spread),
+            finite_or_infinite(result.first_loss), result.steps, unit.horizon, metrics,
         )  # fmt: skip
         self._connection.execute(
             "UPDATE members SET fate = ?, reason = ?, loss = ?, spread = ?, first_loss = ?, steps = ?, horizon = ?, "
@@ -378,20 +384,3 @@ class Store:
 def _facts(plan: StudyPlan) -> dict[str, Any]:
     """The plan without what has rows of its own."""
     return {name: value for name, value in plan.to_json().items() if name not in ("recipes", "shapes")}
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, allow_nan=False, separators=(",", ":"))
-
-
-def _plain(value: float) -> float | str:
-    return value if math.isfinite(value) else str(float(value))
-
-
-def _numbers(written: str) -> dict[str, float]:
-    return {name: float(value) for name, value in json.loads(written).items()}
-
-
-def _finite_or_infinite(value: float | None) -> float | None:
-    """SQLite has no NaN; what is not known is NULL."""
-    return None if value is None or math.isnan(value) else float(value)

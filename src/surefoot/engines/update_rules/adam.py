@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar, NamedTuple
 
 import torch
@@ -9,8 +10,10 @@ from torch import Tensor
 
 from surefoot.engines.update_rules.rule import (
     Interval,
+    Piece,
     UpdateRule,
     Value,
+    add_each_scaled,
     add_scaled,
     add_square,
     column,
@@ -84,6 +87,53 @@ class AdamRule(_AdamFamily):
             square = torch.maximum(slots["largest"], square, out=slots["largest"])
         root = square.sqrt().div_(column(now.correction2**0.5, param)).add_(column(self.values["eps"], param))
         add_scaled(param, torch.div(mean, root, out=root), -lr / column(now.correction1, param))
+
+    def _at_once(self, pieces: list[Piece], now: _Moments) -> list[Piece]:
+        """One call of torch's kernel for all members and small parameters, where only rates and decays differ.
+
+        The kernel takes one rate. At rate 1 and from zero it leaves -m̂ / (√v̂ + ε), which each member scales.
+        """
+        beta1, beta2, eps = now.beta1, now.beta2, self.values["eps"]
+        small = [one for one in pieces if one.param.is_cpu and not native_pays(one.param)]
+        if not small or isinstance(beta1, Tensor) or isinstance(beta2, Tensor) or isinstance(eps, Tensor):
+            return pieces
+        params, grads, slots, rates, decays = zip(*small, strict=True)
+        self._decay(params, grads, rates, decays)
+        steps = [torch.zeros_like(param) for param in params]
+        amsgrad = self.switches["amsgrad"]
+        torch._fused_adam_(
+            steps,
+            list(grads),
+            [each["mean"] for each in slots],
+            [each["square"] for each in slots],
+            [each["largest"] for each in slots] if amsgrad else [],
+            [torch.tensor(float(now.t))] * len(small),
+            lr=1.0,
+            beta1=beta1,
+            beta2=beta2,
+            weight_decay=0.0,
+            eps=eps,
+            amsgrad=amsgrad,
+            maximize=False,
+        )
+        add_each_scaled(params, steps, rates)
+        return [one for one in pieces if native_pays(one.param)] if len(small) < len(pieces) else []
+
+    def _decay(
+        self, params: Sequence[Tensor], grads: Sequence[Tensor], rates: Sequence[Value], decays: Sequence[Value]
+    ) -> None:
+        if not self.decoupled:
+            for param, grad, decay in zip(params, grads, decays, strict=True):
+                add_scaled(grad, param, decay)
+            return
+        # Mostly all have the same rate and decay: the factor is computed once.
+        known: dict[tuple[int, int], Value] = {}
+        for param, lr, decay in zip(params, rates, decays, strict=True):
+            if isinstance(decay, Tensor) or decay != 0:
+                pair = id(lr), id(decay)
+                if pair not in known:
+                    known[pair] = 1 - lr * decay
+                param.mul_(known[pair])
 
     def _native(
         self, param: Tensor, grad: Tensor, slots: dict[str, Tensor], lr: Value, decay: Value, now: _Moments

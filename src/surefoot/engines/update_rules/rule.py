@@ -11,14 +11,27 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import torch
 from torch import Tensor
 
 from surefoot.errors import RecipeError
 
-__all__ = ["Interval", "State", "UpdateRule", "Value", "add_scaled", "add_square", "column", "nearest"]
+__all__ = [
+    "Interval",
+    "Piece",
+    "State",
+    "UpdateRule",
+    "Value",
+    "add_each_scaled",
+    "add_scaled",
+    "add_square",
+    "column",
+    "native_pays",
+    "nearest",
+    "per_member",
+]
 
 Value = float | Tensor
 """One number for all members, or [K] numbers in float64."""
@@ -44,6 +57,17 @@ class Interval:
         if math.isinf(self.high):
             return f"{self.low:g} or larger"
         return f"from {self.low:g} to {'' if self.closed else 'below '}{self.high:g}"
+
+
+class Piece(NamedTuple):
+    """One parameter in one step."""
+
+    param: Tensor
+    grad: Tensor
+    slots: dict[str, Tensor]
+    lr: Value
+    """Numbers, or what broadcasts against `param`; so is `decay`."""
+    decay: Value
 
 
 class UpdateRule:
@@ -133,13 +157,25 @@ class UpdateRule:
         """
         now = self._prepare(step + 1, momentum)
         slots = list(state)
+        shaped: dict[tuple[int, torch.dtype], tuple[Value, Value]] = {}
+        pieces = []
         for i, (param, grad) in enumerate(zip(params, grads, strict=True)):
-            rate = column(lr, param)
+            kind = param.ndim, param.dtype
+            if kind not in shaped:
+                shaped[kind] = column(lr, param), column(self.values["weight_decay"], param)
+            rate, decay = shaped[kind]
             if lr_scale is not None:
                 rate = rate * lr_scale[i]
             own = None if weight_decay is None else weight_decay[i]
-            decay = column(self.values["weight_decay"], param) if own is None else own
-            self._update(param, grad, {slot: state[slot][i] for slot in slots}, rate, decay, now)
+            if own is not None:
+                decay = own
+            pieces.append(Piece(param, grad, {slot: state[slot][i] for slot in slots}, rate, decay))
+        for piece in self._at_once(pieces, now):
+            self._update(*piece, now)
+
+    def _at_once(self, pieces: list[Piece], now: Any) -> list[Piece]:  # noqa: ARG002 - for rules that can
+        """Update what one call can update for all members; the other pieces are left over."""
+        return pieces
 
     def _prepare(self, t: int, momentum: Value | None) -> Any:
         """Whatever step number `t` (from 1) needs and all parameters share."""
@@ -180,6 +216,16 @@ def add_scaled(target: Tensor, addend: Tensor, factor: Value) -> None:
         target.add_(addend, alpha=factor)
 
 
+def add_each_scaled(targets: Sequence[Tensor], addends: Sequence[Tensor], factors: Sequence[Value]) -> None:
+    """`add_scaled` for several targets, in one call where their factors are per member."""
+    per_member = [factor for factor in factors if isinstance(factor, Tensor)]
+    if len(per_member) == len(targets):
+        torch._foreach_addcmul_(list(targets), list(addends), per_member)
+        return
+    for target, addend, factor in zip(targets, addends, factors, strict=True):
+        add_scaled(target, addend, factor)
+
+
 def add_square(target: Tensor, grad: Tensor, keep: Value) -> None:
     """`target = keep * target + (1 - keep) * grad**2`: an exponential average of squares."""
     keep = column(keep, target)
@@ -191,7 +237,7 @@ def add_square(target: Tensor, grad: Tensor, keep: Value) -> None:
 
 def native_pays(param: Tensor) -> bool:
     """Whether one call of a native kernel per member beats several calls for all."""
-    return param.is_cpu and param[0].numel() >= NATIVE_FROM and param.is_floating_point()
+    return param.is_cpu and param.numel() >= NATIVE_FROM * param.shape[0] and param.is_floating_point()
 
 
 def per_member(param: Tensor, values: Iterable[Value], kernel: Callable[..., None], *tensors: Tensor) -> bool:

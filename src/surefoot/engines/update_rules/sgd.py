@@ -8,7 +8,17 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from surefoot.engines.update_rules.rule import Interval, UpdateRule, Value, add_scaled, column, native_pays, per_member
+from surefoot.engines.update_rules.rule import (
+    Interval,
+    Piece,
+    UpdateRule,
+    Value,
+    add_each_scaled,
+    add_scaled,
+    column,
+    native_pays,
+    per_member,
+)
 from surefoot.errors import RecipeError
 
 __all__ = ["SGDRule"]
@@ -47,6 +57,18 @@ class SGDRule(UpdateRule):
         if isinstance(mu, Tensor) and not (isinstance(fresh, float) and fresh == 1):
             fresh = torch.where(mu == 0, 1.0, fresh)  # without momentum there is nothing to dampen
         return t == 1, mu, fresh
+
+    def _at_once(self, pieces: list[Piece], now: Any) -> list[Piece]:  # noqa: ARG002 - all is in the pieces
+        """Small parameters without momentum are one call for all of them."""
+        small = [one for one in pieces if not one.slots and not native_pays(one.param)]
+        if not small:
+            return pieces
+        for one in small:
+            add_scaled(one.grad, one.param, one.decay)
+        negative: dict[int, Value] = {id(one.lr): -one.lr for one in small}
+        rates = [negative[id(one.lr)] for one in small]
+        add_each_scaled([one.param for one in small], [one.grad for one in small], rates)
+        return [one for one in pieces if native_pays(one.param)]
 
     def _update(self, param: Tensor, grad: Tensor, slots: dict[str, Tensor], lr: Value, decay: Value, now: Any) -> None:
         first, mu, fresh = now
