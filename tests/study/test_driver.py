@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import signal
 
@@ -12,9 +13,11 @@ from surefoot.errors import SurefootError
 from surefoot.records import Provenance
 from surefoot.study.driver import LOSSES, drive
 from surefoot.study.executors import Outcome, Processes, outcome_of
+from surefoot.study.rounds import Rounds
 from surefoot.study.sources import TaskSource
 from surefoot.study.store import Store
 from surefoot.study.sweep import run_plan
+from surefoot.study.unit import Job
 
 SMALL = {"optimizer": "sgd", "schedule": "constant", "seeds": 2}
 
@@ -154,7 +157,6 @@ def test_errors_of_the_users_code_come_back_as_outcomes(plan):
 
     task.loss = task._placed_loss = broken
     unit = plan.units[0]
-    from surefoot.study.unit import Job
 
     recipes = tuple(plan.recipes[place] for place in unit.members)
     outcome = outcome_of(TaskSource(task), Job(unit, recipes))
@@ -228,3 +230,50 @@ def test_a_race_keeps_the_best_and_says_why_it_gave_the_others_up():
     untrained = [one for one in given_up if one.steps == 0]
     assert all(one.recipe.seed > 0 for one in untrained)
     assert untrained
+
+
+def worked(executor, job):
+    executor.submit(job)
+    outcome = executor.next(60)
+    assert outcome is not None
+    return outcome
+
+
+def test_short_jobs_share_a_process_until_one_fails_or_it_dies(plan):
+    source = TaskSource(small_task())
+    first, second = plan.units[:2]
+    good, other = (Job(unit, tuple(plan.recipes[place] for place in unit.members)) for unit in (first, second))
+    bad = dataclasses.replace(good, recipes=tuple(one.replace(optimizer="no.such:Thing") for one in good.recipes))
+    executor = Processes(source, 1)
+    try:
+        host = worked(executor, good).host
+        assert worked(executor, other).host == host
+        failed = worked(executor, bad)
+        assert (failed.kind, failed.host) == ("failed", host)
+        fresh = worked(executor, good)
+        assert fresh.host != host
+        os.kill(int(fresh.host.rpartition(":")[2]), signal.SIGKILL)  # while it has nothing to do
+        after = worked(executor, good)
+        if after.kind == "lost":  # it took the job before the kill arrived: the driver gives it out again
+            after = worked(executor, good)
+        assert after.kind == "done"
+        assert after.host != fresh.host
+        assert [one.loss for one in after.results] == [one.loss for one in fresh.results]
+    finally:
+        executor.close()
+
+
+def test_a_unit_waits_for_what_its_members_compete_in_and_for_nothing_else(tmp_path):
+    raced = small_plan(lr="1e-3..3:6", optimizer="sgd", batch_size="8,16", seeds=2, schedule="constant", prune="race")
+    rounds_of = {unit.key: unit.round for unit in raced.units}
+    assert set(rounds_of.values()) == {0, 1}
+    with Store.create(tmp_path / "e.study", raced, Provenance()) as store:
+        rounds = Rounds(store, raced.units)
+        size = {unit.key: raced.recipes[unit.members[0]].batch_size for unit in raced.units}
+        late = {size[unit.key]: unit for unit in raced.units if unit.round}
+        assert all(rounds.waits(unit) for unit in late.values())
+        for unit in raced.units:
+            if not unit.round and size[unit.key] == 8:
+                rounds.ended(unit)
+        assert not rounds.waits(late[8])
+        assert rounds.waits(late[16])

@@ -32,6 +32,8 @@ from surefoot.tasks.user_code import in_one_line, place_of
 __all__ = ["Executor", "Outcome", "Processes", "ThisProcess", "outcome_of"]
 
 Tick = Callable[[int, int], None]
+_SHARED_SECONDS = 5.0
+"""Work after which a process is given up for a new one: whatever a user's code has left behind is gone with it."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,8 +113,42 @@ class ThisProcess:
         self._jobs.clear()
 
 
+class _Worker:
+    """A forked process that works off one job after the other.
+
+    Short jobs share a process, because to fork one and to touch its memory anew takes longer than they do; after some
+    seconds of work, or a job that went wrong, the next job gets a new one.
+    """
+
+    def __init__(self, source: TaskSource) -> None:
+        context = get_context("fork")
+        self.pipe, theirs = context.Pipe()
+        self.process = context.Process(target=_work, args=(theirs, self.pipe, source, os.getpid()), daemon=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # forking with threads: the child uses none of them
+            self.process.start()
+        theirs.close()
+        self.job: Job | None = None
+        self._worked = 0.0
+
+    def begin(self, job: Job) -> bool:
+        """Take a job; False if the process is no more."""
+        self.job = job
+        try:
+            self.pipe.send(job)
+        except OSError:
+            return False
+        return True
+
+    def finish(self, outcome: Outcome) -> bool:
+        """Note how the job ended; whether the process can take another one."""
+        self.job = None
+        self._worked += outcome.seconds
+        return outcome.kind == "done" and self._worked < _SHARED_SECONDS
+
+
 class Processes:
-    """A forked process per job, some at a time, one thread each.
+    """Forked processes, one thread each.
 
     Args:
         source: of the tasks; they are inherited by forking, so nothing of them is pickled.
@@ -123,7 +159,8 @@ class Processes:
     def __init__(self, source: TaskSource, count: int, tick: Tick | None = None) -> None:
         self._source, self._count, self._tick = source, count, tick
         self.name = f"{count} processes"
-        self._running: dict[pipes.Connection, tuple[Job, Any]] = {}
+        self._running: dict[pipes.Connection, _Worker] = {}
+        self._idle: list[_Worker] = []
         self._ending: list[Any] = []
 
     @property
@@ -134,19 +171,16 @@ class Processes:
     @property
     def pids(self) -> list[int]:
         """Processes at work."""
-        return [process.pid for _, process in self._running.values()]
+        return [worker.process.pid for worker in self._running.values() if worker.process.pid is not None]
 
     def submit(self, job: Job) -> None:
         """See `Executor`."""
         self._source.task(job.unit.shape)  # made here once, and not by every process again
-        context = get_context("fork")
-        mine, theirs = context.Pipe(duplex=False)
-        process = context.Process(target=_work, args=(theirs, self._source, job, os.getpid()), daemon=True)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # forking with threads: the child uses none of them
-            process.start()
-        theirs.close()
-        self._running[mine] = (job, process)
+        worker = self._idle.pop() if self._idle else _Worker(self._source)
+        while not worker.begin(job):  # it ended while it had nothing to do
+            self._end(worker)
+            worker = _Worker(self._source)
+        self._running[worker.pipe] = worker
 
     def next(self, timeout: float) -> Outcome | None:
         """See `Executor`."""
@@ -160,22 +194,28 @@ class Processes:
             try:
                 kind, said = pipe.recv()
             except (EOFError, OSError):
-                return self._lost(pipe)
+                return self._lost(self._running.pop(pipe))
             if kind == "tick":
                 if self._tick is not None:
                     self._tick(*said)
                 continue
-            self._end(pipe)
-            outcome: Outcome = said
-            return outcome
+            worker, outcome = self._running.pop(pipe), said
+            if worker.finish(outcome):
+                self._idle.append(worker)
+            else:
+                self._end(worker)
+            found: Outcome = outcome
+            return found
         return None
 
     def close(self) -> None:
         """See `Executor`."""
-        for _, process in self._running.values():
-            process.kill()
-        for pipe in list(self._running):
-            self._end(pipe)
+        for worker in self._running.values():
+            worker.process.kill()
+        for worker in [*self._running.values(), *self._idle]:
+            self._end(worker)
+        self._running.clear()
+        self._idle.clear()
         for process in self._ending:
             process.join(5)
             if process.is_alive():
@@ -184,27 +224,29 @@ class Processes:
             process.close()
         self._ending.clear()
 
-    def _lost(self, pipe: pipes.Connection) -> Outcome:
-        job, process = self._running[pipe]
-        process.join(5)
-        code = process.exitcode
-        self._end(pipe)
+    def _lost(self, worker: _Worker) -> Outcome:
+        assert worker.job is not None
+        worker.process.join(5)
+        code = worker.process.exitcode
+        self._end(worker)
         how = f"by signal {-code}" if code is not None and code < 0 else f"with exit code {code}"
-        return Outcome(job.unit.key, "lost", error=f"its process ended {how}, perhaps for want of memory")
+        return Outcome(worker.job.unit.key, "lost", error=f"its process ended {how}, perhaps for want of memory")
 
-    def _end(self, pipe: pipes.Connection) -> None:
-        """Forget a job; its process, which needs a moment to end, is waited for later."""
-        _, process = self._running.pop(pipe)
-        pipe.close()
-        self._ending.append(process)
+    def _end(self, worker: _Worker) -> None:
+        """Give up a process, which ends when its pipe does, and is waited for later: it needs a moment."""
+        with contextlib.suppress(OSError):
+            worker.pipe.send(None)
+        worker.pipe.close()
+        self._ending.append(worker.process)
         for one in [one for one in self._ending if not one.is_alive()]:
             self._ending.remove(one)
             one.join()
             one.close()
 
 
-def _work(pipe: pipes.Connection, source: TaskSource, job: Job, parent: int) -> None:
-    """The life of a process: one job."""
+def _work(pipe: pipes.Connection, others: pipes.Connection, source: TaskSource, parent: int) -> None:
+    """The life of a process: jobs until there are no more."""
+    others.close()  # the parent's end, else this would never see it closed
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then ends this
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: no orphan goes on computing for nobody
@@ -214,5 +256,6 @@ def _work(pipe: pipes.Connection, source: TaskSource, job: Job, parent: int) -> 
         # The lock of its bars is shared with all forked processes, and one that is killed may never give it back.
         sys.modules["tqdm"].tqdm.set_lock(threading.RLock())
     torch.set_num_threads(1)
-    with contextlib.suppress(BrokenPipeError):
-        pipe.send(("end", outcome_of(source, job, lambda steps, alive: pipe.send(("tick", (steps, alive))))))
+    with contextlib.suppress(BrokenPipeError, EOFError, ConnectionResetError):
+        while (job := pipe.recv()) is not None:
+            pipe.send(("end", outcome_of(source, job, lambda steps, alive: pipe.send(("tick", (steps, alive))))))
