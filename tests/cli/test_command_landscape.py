@@ -83,6 +83,22 @@ def test_a_recipe_and_a_checkpoint(surefoot, spec, tmp_path):
     assert json.loads(said.out)["around"] == "the weights in w.pt"
 
 
+def test_a_smooth_surface_is_filled_in_and_that_is_said_or_evaluated_when_asked_for(surefoot, spec, tmp_path):
+    given = ("landscape", spec, "--around", "init", "--grid", 41, "--json", tmp_path / "l.json")
+    said = surefoot(*given)
+    found = Landscape.load(tmp_path / "l.json")
+    assert found.error > 0
+    assert f"{found.evaluated} of 1,681 losses were evaluated, a polynomial gave the others" in said.out.replace(
+        "\n", " "
+    )
+    said = surefoot(*given, "--exact")
+    every = Landscape.load(tmp_path / "l.json")
+    assert (every.evaluated, every.error) == (1681, None)
+    assert "polynomial" not in said.out
+    assert abs(every.surface - found.surface).max() <= found.error
+    assert surefoot("landscape", "bowl", "--lr", "0.1", "--steps", 3, "--exact").code == 0
+
+
 def test_an_interrupt_keeps_the_rows_that_are_done(surefoot, spec, tmp_path, monkeypatch):
     from surefoot.landscape.ground import Ground
 
@@ -96,7 +112,7 @@ def test_an_interrupt_keeps_the_rows_that_are_done(surefoot, spec, tmp_path, mon
         return original(self, points, width, kernels)
 
     monkeypatch.setattr(Ground, "_evaluate", stop)
-    said = surefoot("landscape", spec, "--around", "init", "--grid", 101, "--json", tmp_path / "l.json")
+    said = surefoot("landscape", spec, "--around", "init", "--grid", 101, "--exact", "--json", tmp_path / "l.json")
     assert said.code == 130
     found = Landscape.load(tmp_path / "l.json")
     assert not found.complete

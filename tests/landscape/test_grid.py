@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from surefoot.landscape.grid import Surface, evaluate, interpolated, refined
+from surefoot.landscape.grid import evaluate, interpolated, refined
+from surefoot.landscape.sheet import Surface
 
 
 class Formula:

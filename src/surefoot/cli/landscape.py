@@ -63,6 +63,7 @@ class _Examples(click.ParamType):  # type: ignore[type-arg]
 @click.option("--grid", type=click.IntRange(3, 1001), metavar="N", help="Lines along an axis.  [default: 51]")
 @click.option("--span", type=POSITIVE, help="Half the width of the picture, in units of its axes.")
 @click.option("--refine/--no-refine", default=True, show_default=True, help="Add lines where a path needs them.")
+@click.option("--exact", is_flag=True, default=None, help="Evaluate every loss of the surface, fill in none.")
 @click.option("--examples", type=_Examples(), metavar="N|all", help="Examples in every loss.  [default: 512 at most]")
 @click.option("--points", type=click.IntRange(min=2), metavar="N", help="Most points of a path.  [default: 201]")
 @click.option("--steps", type=click.IntRange(min=1), metavar="N", help="Length of the trainings in updates.")
@@ -116,6 +117,7 @@ def _bowl(spec: str, given: dict[str, Any], bars: _Bars) -> Landscape:
     wrong = [name for name in _OF_A_TASK if given.pop(name, None) is not None]
     if wrong:
         raise InputError(f"`{_option(wrong[0])}` is given for `{spec}`; it is for tasks, and a bowl is walked by steps")
+    given.pop("exact")  # a bowl is evaluated everywhere
     arguments = _arguments(given)
     from surefoot.landscape import bowl
 

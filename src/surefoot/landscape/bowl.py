@@ -109,8 +109,8 @@ def bowl(
         f"{ground_form.limit:.4g}, diverges past that"
     )
     found = drawn(
-        task, ground, _plane(ground_form), walks, losses, grid=grid, span=span, refine=refine, tell=tell, notes=notes,
-        skip=interrupted, started=started, seed=0,
+        task, ground, _plane(ground_form), walks, losses, grid=grid, span=span, refine=refine, exact=True, tell=tell,
+        notes=notes, skip=interrupted, started=started, seed=0,
     )  # fmt: skip
     pairs = zip(found.paths, walks, strict=True)
     told = [dataclasses.replace(path, theory=_theory(ground_form, walk)) for path, walk in pairs]

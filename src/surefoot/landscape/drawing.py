@@ -8,9 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from surefoot.landscape.grid import Surface, evaluate, refined
+from surefoot.landscape.grid import evaluate, refined
 from surefoot.landscape.ground import Ground
 from surefoot.landscape.planes import Plane, on_plane
+from surefoot.landscape.sheet import Surface
 from surefoot.landscape.walks import Walk
 from surefoot.records import Provenance, float_series, int_series
 from surefoot.records.landscape import Axis, Landscape, PathOnPlane
@@ -38,6 +39,7 @@ def drawn(
     grid: int,
     span: float | None,
     refine: bool,
+    exact: bool,
     tell: Watch,
     notes: list[str],
     skip: bool,
@@ -55,6 +57,7 @@ def drawn(
         grid: lines along an axis.
         span: half the width of the picture, or None.
         refine: whether lines are added below the paths.
+        exact: whether every loss of the surface is evaluated.
         tell: told the progress.
         notes: what was noted before.
         skip: whether the surface is left out, because the work was interrupted.
@@ -70,9 +73,12 @@ def drawn(
         surface = Surface([lines[0], np.empty(0)][: len(lines)], np.empty((0, grid)), complete=False)
         notes.append("interrupted while the paths were trained: no surface was evaluated")
     else:
-        surface = evaluate(ground, plane.origin, plane.directions, lines, lambda a, b: tell("surface", a, b))
+        surface = evaluate(
+            ground, plane.origin, plane.directions, lines, lambda a, b: tell("surface", a, b), exact=exact
+        )
         if not surface.complete:
-            notes.append(f"interrupted: {len(surface.losses)} of {grid} rows of the surface were evaluated")
+            part = "" if len(surface.lines[0]) == grid else f", at {len(surface.lines[0])} of {grid} columns"
+            notes.append(f"interrupted: {len(surface.losses)} of {grid} rows of the surface were evaluated{part}")
         elif refine and walks:
             at = np.concatenate([places[walk.name][0] for walk in walks])
             here = np.concatenate([below[walk.name] for walk in walks])
@@ -100,6 +106,8 @@ def drawn(
         grid=tuple(float_series(row) for row in surface.losses),
         paths=tuple(_path(walk, *places[walk.name], losses[walk.name], below[walk.name]) for walk in walks),
         origin_loss=origin_loss,
+        evaluated=surface.evaluated,
+        error=surface.error,
         examples=ground.examples,
         parameters=ground.weights.size,
         method=ground.method,

@@ -1,4 +1,4 @@
-"""Grids: where lines are drawn on a plane, and how the loss is evaluated over them.
+"""Grids: the losses where lines cross on a plane.
 
 A grid is rectangular; its lines need not be evenly spaced. It is *refined* where the picture would be wrong under a
 path: lines are added to the cells in which the loss between the grid points, read off the picture, differs most from
@@ -8,62 +8,48 @@ the loss that is there.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
 
 from surefoot.landscape.ground import Ground
+from surefoot.landscape.sheet import Sheet, Surface, Tick
+from surefoot.landscape.smooth import fill
 from surefoot.landscape.weights import Numbers
 
-__all__ = ["Surface", "evaluate", "interpolated", "refined"]
+__all__ = ["evaluate", "interpolated", "refined"]
 
 Floats = npt.NDArray[np.float64]
-Tick = Callable[[int, int], None]
 
 _ROUNDS = 2
 _ENOUGH = 0.01
 """Errors below this share of the range of losses are not seen on the picture."""
 
 
-@dataclasses.dataclass
-class Surface:
-    """Losses over a grid."""
-
-    lines: list[Floats]
-    """Coordinates of the lines along each axis: one axis or two."""
-    losses: Floats
-    """[rows, columns]; one row for a line."""
-    complete: bool = True
-    added: int = 0
-    """Lines that refinement added."""
-
-
 def evaluate(
-    ground: Ground, origin: Numbers, directions: Numbers, lines: list[Floats], tick: Tick | None = None
+    ground: Ground,
+    origin: Numbers,
+    directions: Numbers,
+    lines: list[Floats],
+    tick: Tick | None = None,
+    *,
+    exact: bool = False,
 ) -> Surface:
-    """The loss at every crossing of the lines; after Ctrl-C the rows that are complete."""
-    columns = lines[0]
-    rows = lines[1] if len(lines) > 1 else np.zeros(1)
-    # From the middle outwards, so that what an interrupt leaves is the part that matters.
-    order = np.argsort(np.abs(np.arange(len(rows)) - (len(rows) - 1) / 2), kind="stable")
-    coordinates = np.stack([np.tile(columns, len(rows)), np.repeat(rows[order], len(columns))], axis=1)[:, : len(lines)]
-    found = np.full(len(coordinates), np.nan)
-    done = 0
-    try:
-        for start, losses in ground.over(origin, directions, coordinates):
-            found[start : start + len(losses)] = losses
-            done = start + len(losses)
-            if tick is not None:
-                tick(done, len(coordinates))
-    except KeyboardInterrupt:
-        pass
-    whole = done // len(columns)
-    kept = np.sort(order[:whole])
-    losses = np.empty((len(rows), len(columns)))
-    losses[order[:whole]] = found[: whole * len(columns)].reshape(whole, len(columns))
-    left = [columns, rows[kept]] if len(lines) > 1 else [columns]
-    return Surface(left, losses[kept], complete=whole == len(rows))
+    """The loss at every crossing of the lines; after Ctrl-C the rows that are complete.
+
+    Args:
+        ground: gives the loss.
+        origin: of the plane, [P].
+        directions: of the plane, [k, P].
+        lines: coordinates of the lines along each axis: one axis or two.
+        tick: told how many losses are there, of how many.
+        exact: whether every loss is evaluated; else those of a smooth surface are filled in from a few.
+    """
+    sheet = Sheet(ground, origin, directions, lines, tick)
+    error = None if exact else fill(sheet)
+    if error is None and not sheet.interrupted:
+        sheet.take()
+    return sheet.surface(error)
 
 
 def refined(
@@ -169,4 +155,6 @@ def _filled(
     except KeyboardInterrupt:
         return None
     added = sum(len(line) - len(old) for line, old in zip(lines, surface.lines, strict=True))
-    return Surface(lines, losses, added=surface.added + added)
+    return dataclasses.replace(
+        surface, lines=lines, losses=losses, added=surface.added + added, evaluated=surface.evaluated + len(new)
+    )

@@ -10,6 +10,7 @@ nothing of the user's is touched.
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -18,14 +19,14 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, vmap
+from torch.func import vmap
 from torch.utils import _pytree as pytree
 
 from surefoot.engines.memory import allowed_bytes, in_bytes
 from surefoot.errors import InputError, MemoryBoundError
 from surefoot.landscape.kernels import Kernels, Points, keep_freed_memory
 from surefoot.landscape.weights import Numbers, Weights
-from surefoot.tasks.borrowing import borrowed_rng
+from surefoot.tasks.borrowing import borrowed_rng, seed_all
 from surefoot.tasks.data_checks import spaced
 from surefoot.tasks.task import Task
 from surefoot.tasks.user_code import in_one_line
@@ -33,13 +34,24 @@ from surefoot.tasks.user_code import in_one_line
 __all__ = ["Ground"]
 
 Floats = npt.NDArray[np.float64]
+Timed = Callable[[Points, int, bool], tuple[Floats, float]]
+"""Points, their number (1: one by one), and whether by kernels; to losses and seconds for each."""
 
 _WIDTHS = (1, 8, 32, 128, 256)
 """Points at once that are tried; 1 means one by one."""
+_MANY = 256
+"""Points at once that are tried first with a light model."""
 _COMPARED_FROM = 100
 """Points from which it pays to time kernels against plain `vmap`; with fewer, kernels are taken."""
 _SAMPLE = 4
+"""Points that are evaluated between two looks at the progress, one by one."""
+_TWINS = 2
 """Points by which one by one is timed, and `vmap` checked."""
+_SMALL, _LIGHT = 20_000, 1e-3
+"""Weights up to which, and seconds below which many points at once are tried first: a small model's time goes into
+calls."""
+_CLEAR = 3.0
+"""Times as fast as one by one at which that is done without looking for a better number of points."""
 _WORSE, _FIRST_WORSE = 1.3, 1.7
 """Wider is not tried any more once it takes this much longer per point than the best; of the narrowest, whose
 constant costs are shared by few, more is borne."""
@@ -85,6 +97,11 @@ class Ground:
         self._kernels = False
 
     @property
+    def precision(self) -> float:
+        """Rounding error of a loss, as a share of it."""
+        return float(torch.finfo(self.weights.dtype).eps)
+
+    @property
     def batches(self) -> list[tuple[Any, int]]:
         """The examples in batches, each with how many it holds."""
         return [(batch, round(share * self.examples)) for batch, share in self._batches]
@@ -101,10 +118,11 @@ class Ground:
         """Losses [n] at points [n, P]; infinity where there is no finite one."""
         found = np.empty(len(points))
         step = max(1, min(self._most, self._width or _WIDTHS[2]))
-        for start in range(0, len(points), step):
-            part = torch.as_tensor(points[start : start + step]).to(self.weights.device, self.weights.dtype)
-            width = 1 if self._width == 1 else len(part)
-            found[start : start + step] = self._evaluate(Points(self.weights.named(part)), width, self._kernels)
+        with _quiet():
+            for start in range(0, len(points), step):
+                part = torch.as_tensor(points[start : start + step]).to(self.weights.device, self.weights.dtype)
+                width = 1 if self._width == 1 else len(part)
+                found[start : start + step] = self._evaluate(Points(self.weights.named(part)), width, self._kernels)
         return found
 
     def over(self, origin: Numbers, directions: Numbers, coordinates: Floats) -> Iterator[tuple[int, Floats]]:
@@ -134,7 +152,8 @@ class Ground:
                 start = start_ + len(losses)
         width = self._width or 1
         while start < len(coordinates):
-            losses = self._evaluate(chunk(start, width if width > 1 else _SAMPLE), width, self._kernels)
+            with _quiet():
+                losses = self._evaluate(chunk(start, width if width > 1 else _SAMPLE), width, self._kernels)
             yield start, losses
             start += len(losses)
 
@@ -149,31 +168,41 @@ class Ground:
             return losses, (clock() - began) / len(losses)
 
         keep_freed_memory()
-        first = chunk(0, min(_SAMPLE, count))
-        width = 1
-        twins = self._evaluate(first, 1, False)
-        best = timed(first, 1, False)[1]  # again: the first time also makes room
-        yield 0, twins
-        start = len(twins)
-        self._kernels = not self._refusal(first, twins, kernels=True)
-        refused = "" if self._kernels else self._refusal(first, twins, kernels=False)
-        for wide in () if refused else _WIDTHS[1:]:
-            if start >= count or wide > self._most:
+        many = count if count <= 2 * _MANY else _MANY
+        tried = chunk(0, many if self.weights.size <= _SMALL and many <= self._most else min(_TWINS, count))
+        first = tried.first(_TWINS)
+        with _quiet():
+            twins, alone = timed(first, 1, False)
+            light = alone < _LIGHT
+            losses, took, refused = self._agreeing(tried if light else first, twins, timed)
+            clear = len(losses) > len(twins) and took * _CLEAR < alone
+            if not clear and not refused:
+                alone = timed(first, 1, False)[1]  # again: the first time also makes room
+        width, best = (_MANY, took) if clear else (1, alone)
+        losses = losses if len(losses) > len(twins) else twins
+        start, settled = len(losses), True
+        yield 0, losses
+        for wide in () if refused else [one for one in _WIDTHS if one > width]:
+            if wide > self._most:
                 break
-            points = chunk(start, wide)
-            losses, took = timed(points, wide, self._kernels)
-            if wide == _WIDTHS[1] and self._kernels and count >= _COMPARED_FROM:
-                plain = timed(points, wide, False)[1]
-                if took > plain:  # what came first also made room: once more
-                    took = timed(points, wide, True)[1]
-                self._kernels, took = took <= plain, min(took, plain)
+            if start >= count:  # too few points to tell: the next ones will
+                settled = False
+                break
+            with _quiet():
+                points = chunk(start, wide)
+                losses, took = timed(points, wide, self._kernels)
+                if wide == _WIDTHS[1] and self._kernels and count >= _COMPARED_FROM:
+                    plain = timed(points, wide, False)[1]
+                    if took > plain:  # what came first also made room: once more
+                        took = timed(points, wide, True)[1]
+                    self._kernels, took = took <= plain, min(took, plain)
             yield start, losses
             start += len(losses)
             if took < best:
                 best, width = took, wide
             elif took > (_FIRST_WORSE if wide == _WIDTHS[1] else _WORSE) * best:
                 break
-        self._width = width
+        self._width = width if settled else None
         if refused:
             self.method = f"one point after the other: {refused}"
             self.notes.append(f"points were evaluated one after the other, because {refused}")
@@ -182,26 +211,36 @@ class Ground:
         else:
             self.method = f"{width} points at once by vmap" + (" and kernels" if self._kernels else "")
 
-    def _refusal(self, first: Points, twins: Floats, *, kernels: bool) -> str:
-        """Why `vmap` cannot be used; empty where it gives what one by one gives."""
+    def _agreeing(self, points: Points, twins: Floats, timed: Timed) -> tuple[Floats, float, str]:
+        """Losses at points by kernels, or else by plain `vmap`, and the time for each.
+
+        And why neither can be used; empty where one gives what one by one gives for the first points, `twins`.
+        """
         if self._most < 2:
-            return "memory is bounded to one point at a time"
-        try:
-            fused = self._evaluate(first, len(twins), kernels)
-        except Exception as error:  # noqa: BLE001 - whatever the user's code does under vmap
-            return f"vmap fails on model or loss ({type(error).__name__}: {in_one_line(error)[:120]})"
-        if not np.allclose(fused, twins, rtol=1e-3, atol=1e-6):
-            return "model or loss give other numbers under vmap"
-        return ""
+            return twins, 0.0, "memory is bounded to one point at a time"
+        refused = ""
+        for self._kernels in (True, False):
+            try:
+                losses, took = timed(points, len(points), self._kernels)
+            except Exception as error:  # noqa: BLE001 - whatever the user's code does under vmap
+                refused = f"vmap fails on model or loss ({type(error).__name__}: {in_one_line(error)[:120]})"
+                continue
+            # Infinity is like itself, and like nothing else.
+            if all(math.isclose(a, b, rel_tol=1e-3, abs_tol=1e-6) for a, b in zip(losses, twins, strict=False)):
+                return losses, took, ""
+            refused = "model or loss give other numbers under vmap"
+        return twins, 0.0, refused
 
     def _evaluate(self, points: Points, width: int, kernels: bool) -> Floats:
+        """Losses at points, `width` at once; inside `_quiet`, and with the same random numbers at all of them."""
+
         def losses(batch: Any) -> Tensor:
             if width == 1:
                 return self.one_by_one(points.numbers, batch)
             return self.by_kernels(points, batch) if kernels else self.at_once(points.numbers, batch)
 
-        with torch.no_grad(), borrowed_rng(self._seed), _plain_attention():
-            total = sum(share * losses(batch) for batch, share in self._batches)
+        seed_all(self._seed)
+        total = sum(share * losses(batch) for batch, share in self._batches)
         assert isinstance(total, Tensor)
         found: Floats = total.double().cpu().numpy()
         return np.where(np.isfinite(found), found, np.inf)
@@ -227,8 +266,9 @@ class Ground:
         count = len(next(iter(named.values())))
         return torch.stack([self._loss({name: one[row] for name, one in named.items()}, batch) for row in range(count)])
 
-    def _loss(self, numbers: dict[str, Tensor], batch: Any) -> Tensor:
-        return self.task.loss_of(lambda *args, **kwargs: functional_call(self.model, numbers, args, kwargs), batch)
+    def _loss(self, numbers: Mapping[str, Tensor], batch: Any) -> Tensor:
+        with self.weights.placed(numbers):
+            return self.task.loss_of(self.model, batch)
 
     def _fitting(self) -> tuple[list[tuple[Any, float]], int]:
         """The examples in parts that fit the memory, with the share of each, and how many points fit at once."""
@@ -298,6 +338,13 @@ def _plain_attention() -> Iterator[None]:
             yield
     finally:
         torch.backends.mha.set_fastpath_enabled(fast)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Evaluate inside: no gradients, generators that are given back, attention that `vmap` follows."""
+    with torch.no_grad(), borrowed_rng(), _plain_attention():
+        yield
 
 
 def _is_tensor(value: object) -> bool:

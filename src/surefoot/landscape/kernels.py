@@ -46,6 +46,11 @@ class Points:
     def __len__(self) -> int:
         return len(next(iter(self.numbers.values())))
 
+    def first(self, count: int) -> Points:
+        """The first `count` of them."""
+        shares = None if self.shares is None else self.shares[:count]
+        return Points({name: one[:count] for name, one in self.numbers.items()}, shares, self.parts)
+
 
 def keep_freed_memory() -> None:
     """Let the C library keep what tensors give back.
@@ -165,8 +170,10 @@ def _cross_entropy(
         and not _differs(target)
         and not bool((target == ignored).any())
     ):
-        of_target = F.log_softmax(input.mT, 0).gather(0, target[None])
-        return -(of_target.mean() if reduction == "mean" else of_target.sum())
+        # A choice of one number per example, as a sum over classes: `gather` takes twice as long.
+        chosen = target[None] == torch.arange(input.shape[1], device=target.device)[:, None]
+        total = torch.where(chosen, F.log_softmax(input.mT, 0), 0.0).sum()
+        return total / -len(target) if reduction == "mean" else -total
     # The classes first, the examples as places of one picture: a mean over places is the mean over examples.
     found = F.cross_entropy(input.mT[None], target[None], weight, *rest, **given)
     return found[0] if found.ndim else found

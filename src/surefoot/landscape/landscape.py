@@ -48,6 +48,7 @@ def landscape(
     grid: int = 51,
     span: float | None = None,
     refine: bool = True,
+    exact: bool = False,
     examples: int | str | None = None,
     points: int = 201,
     memory: int | None = None,
@@ -84,6 +85,9 @@ def landscape(
         grid: lines along an axis; 3 to 1001.
         span: half the width of the picture in units of its axes; None shows the paths, or 1.
         refine: whether lines are added, up to 25 along an axis, where the picture would be wrong below a path.
+        exact: whether every loss of the surface is evaluated. Else, where the surface is smooth, some are and a
+            polynomial gives the others: `evaluated` and `error` of the record say how many and how well. Losses of
+            paths, and on lines that are added below them, are always evaluated.
         examples: training examples over which every loss is the mean, or ``"all"``; None takes at most 512.
         points: most points of a path; from 2.
         memory: bytes that may be used; None takes half of what is free.
@@ -153,8 +157,8 @@ def landscape(
     tell("directions", 0, 1)
     plane = plane_of(aim, ground, start, walks, losses, seed)
     return drawn(
-        task, ground, plane, walks, losses, grid=grid, span=span, refine=refine, tell=tell, notes=noted,
-        skip=interrupted, started=started, seed=base.seed,
+        task, ground, plane, walks, losses, grid=grid, span=span, refine=refine, exact=exact, tell=tell,
+        notes=noted, skip=interrupted, started=started, seed=base.seed,
     )  # fmt: skip
 
 

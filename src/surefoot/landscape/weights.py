@@ -5,7 +5,8 @@ Frozen parameters and buffers are not part of a point: nothing moves them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,14 @@ class Weights:
 
     def __init__(self, model: nn.Module) -> None:
         own = {name: one for name, one in model.named_parameters() if one.requires_grad}
+        names = {id(one): name for name, one in own.items()}
+        # A weight that is tied has several places, and one name.
+        self._places = [
+            (part._parameters, key, names[id(one)])
+            for part in model.modules()
+            for key, one in part._parameters.items()
+            if one is not None and id(one) in names
+        ]
         self.shapes = {name: tuple(one.shape) for name, one in own.items()}
         self.counts = {name: one.numel() for name, one in own.items()}
         self.kinds = {name: one.dtype for name, one in own.items()}
@@ -44,6 +53,18 @@ class Weights:
     def bytes(self) -> int:
         """Bytes of a point."""
         return self.size * (8 if self.dtype == torch.float64 else 4)
+
+    @contextlib.contextmanager
+    def placed(self, numbers: Mapping[str, Tensor]) -> Iterator[None]:
+        """Inside, the model has these tensors for its weights: what `torch.func.functional_call` does, in less time."""
+        own = [held[key] for held, key, _ in self._places]
+        try:
+            for held, key, name in self._places:
+                held[key] = numbers[name]  # type: ignore[assignment]
+            yield
+        finally:
+            for (held, key, _), one in zip(self._places, own, strict=True):
+                held[key] = one
 
     def point(self, state: Mapping[str, Tensor]) -> Numbers:
         """The point [P] of named tensors; others than the model's are left out."""

@@ -122,6 +122,11 @@ class Landscape(Record):
     grid: tuple[FloatSeries, ...] = ()
     """Losses: a row per value of the second axis (one row for a line), a number per value of the first."""
     paths: tuple[PathOnPlane, ...] = ()
+    evaluated: int | None = None
+    """Losses of the grid that were evaluated; the others were filled in by a polynomial. None: all of them."""
+    error: float | None = None
+    """How far a loss that was filled in is from the true one at most: four times the largest difference at fresh points
+    of the grid, which were evaluated to measure it. None where nothing was filled in."""
     origin_loss: float | None = None
     """Loss at the origin."""
     examples: int = 0
