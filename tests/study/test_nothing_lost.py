@@ -355,7 +355,7 @@ def test_a_file_of_the_first_schema_becomes_a_current_one(tmp_path, whole, monke
         assert store.contents() == contents
         assert store.damage() == []
         finding = Finding("rate-too-high", "holds", text="seen")
-        store.add_finding(finding, 3)
+        store.keep_findings(3, [finding])
         assert store.findings() == [(3, finding)]
     connection = sqlite3.connect(path)
     connection.execute(f"PRAGMA user_version = {schema.CURRENT + 1}")

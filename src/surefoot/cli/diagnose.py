@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -48,6 +49,9 @@ def diagnose(
     """
     output = Output(json_to, out, FILES)
     mapping = dict(role(one) for one in named)
+    for path in paths:
+        if Path(path).suffix == ".study":
+            raise InputError(f"`{path}` is a study; `surefoot study diagnose` looks at its members")
     console = progress_console(quiet=quiet)
     if console is not None:
         console.print("reading …", end="\r", style="dim")

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from surefoot.cli.console import result_console
 from surefoot.cli.delivery import deliver
-from surefoot.cli.options import track_option
+from surefoot.cli.options import output_options, track_option
 from surefoot.cli.output import Output
 from surefoot.errors import InputError, OutputError, RecordError
 from surefoot.records.study import Study
@@ -69,6 +69,29 @@ def show(file: str, json_to: str | None, out: str | None, quiet: bool) -> None:
     with Store(file) as store:
         record = _record(store)
     deliver(record, output, study_files(record), lambda to, _: print_study(record, to), quiet=quiet)
+
+
+@study.command()
+@click.argument("file", metavar="FILE")
+@click.option("--all", "everyone", is_flag=True, help="Every member that was trained, not those of the best setting.")
+@click.option("--no-keep", is_flag=True, help="Leave the file as it is.")
+@output_options
+@click.pass_context
+def diagnose(
+    ctx: click.Context, file: str, everyone: bool, no_keep: bool, json_to: str | None, out: str | None, quiet: bool
+) -> None:
+    """Tell what the trainings of the best setting suffer from, and keep the findings in the file.
+
+    Exit code 0: no fault in any of them, or none that shows; 1: a fault was found; 2: bad input.
+    """
+    from surefoot.cli.diagnose import FILES, show_diagnoses, writers
+    from surefoot.study.diagnosing import diagnose_members
+
+    output = Output(json_to, out, FILES)
+    found = diagnose_members(file, "all" if everyone else "best", keep=not no_keep)
+    files = writers(found) if output.out is not None else {}
+    deliver(found, output, files, lambda to, _: show_diagnoses(found, to), quiet=quiet)
+    ctx.exit(1 if found.is_fault else 0)
 
 
 @study.command()

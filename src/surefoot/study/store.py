@@ -217,11 +217,13 @@ class Store:
             for part in parts:
                 self._add_unit(part, place)
 
-    def add_finding(self, finding: Finding, member: int | None = None) -> None:
-        """Keep a finding, of one member or of the whole study."""
+    def keep_findings(self, member: int | None, findings: Sequence[Finding]) -> None:
+        """Keep findings of one member, or of the whole study, in place of those that are there."""
         with self._transaction() as connection:
-            connection.execute(
-                "INSERT INTO findings (member, record) VALUES (?, ?)", (member, in_json(finding.to_json()))
+            connection.execute("DELETE FROM findings WHERE member IS ?", (member,))
+            connection.executemany(
+                "INSERT INTO findings (member, record) VALUES (?, ?)",
+                ((member, in_json(finding.to_json())) for finding in findings),
             )
 
     # What is there
@@ -271,6 +273,8 @@ class Store:
 
     def findings(self) -> list[tuple[int | None, Finding]]:
         """Every finding with the place of its member; None for those of the whole study."""
+        if not self._rows("SELECT 1 FROM sqlite_master WHERE name = 'findings'"):
+            return []  # a file of the first schema, which is read as it is
         rows = self._rows("SELECT member, record FROM findings ORDER BY number")
         return [(member, Finding.from_json(json.loads(record))) for member, record in rows]
 
