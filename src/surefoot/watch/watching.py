@@ -65,7 +65,7 @@ def watch(
     on_finding: Callable[[Finding], object] | None = None,
     on_action: Callable[[Action], object] | None = None,
     quiet: bool = False,
-    overhead: float = 0.008,
+    overhead: float = 0.006,
     layers: bool = True,
     units: bool = True,
     keep: str | Path | None = None,
