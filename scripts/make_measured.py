@@ -176,6 +176,18 @@ def _landscape() -> str:
     for key, one in record["goals"].items():
         name = words.get(key, key.replace("_", " ") + ": at least")
         lines.append(f"| {name} | {one['goal']:g} | {one['found']:.2f} | {'yes' if one['reached'] else 'no'} |")
+    ways = {name: one for name, one in record["mlp"].items() if isinstance(one, dict)}
+    lines += ["", "| Plane of the tiny MLP | losses | evaluated | µs per loss |", "|---|--:|--:|--:|"]
+    for name, one in ways.items():
+        evaluated = one.get("evaluated", one["points"])
+        lines.append(f"| {name} | {one['points']:,} | {evaluated:,} | {1e6 * one['per_point']:.1f} |")
+    own = ways["surefoot"]
+    if "error" in own:
+        found = f"{own['error']:.1e}, which is {own['error_of_range']:.1e} of the range of losses"
+        lines += [
+            "",
+            f"Largest error of what was filled in, over the whole grid: {found}; {own['stated_error']:.1e} stated.",
+        ]
     return "\n".join(lines)
 
 

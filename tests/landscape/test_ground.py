@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from small_tasks import FUSED, branching, convolution, frozen_bias, frozen_part, mlp, vectors, with_batch_norm
+from small_tasks import FUSED, branching, classes, convolution, frozen_bias, frozen_part, mlp, vectors, with_batch_norm
 from torch import nn
 
 from surefoot.errors import InputError, MemoryBoundError
@@ -132,6 +132,29 @@ def test_a_loss_that_is_no_number_is_infinite_and_never_nan():
     losses = all_of(ground.over(origin, directions, coordinates))
     assert np.isposinf(losses).any()
     assert not np.isnan(losses).any()
+
+
+@pytest.mark.parametrize("never", [True, False])
+def test_a_class_that_is_masked_by_infinity_is_left_out_unless_it_is_the_target(never):
+    class Masked(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(5, 3)
+
+        def forward(self, x):
+            return self.layer(x) + torch.tensor([0.0, 0.0, -torch.inf])
+
+    task = vectors(Masked)
+    if never:
+        task = type(task)(Masked, *[(task.train.batch(torch.arange(40))[0], classes(2, 40))] * 2, loss=task.loss)
+    ground = ground_of(task)
+    origin, directions, coordinates = plane_of(ground)
+    named = ground.weights.named(torch.as_tensor((origin + coordinates @ directions).astype(origin.dtype)))
+    with _quiet():
+        looped = ground._evaluate(Points(named), 1, kernels=False)
+        found = ground._evaluate(Points(named), 30, kernels=True)
+    assert np.isfinite(looped).all() == never
+    np.testing.assert_allclose(found, looped, rtol=2e-5)
 
 
 class TestMemory:
