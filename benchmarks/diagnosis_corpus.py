@@ -3,6 +3,8 @@
     python benchmarks/diagnosis_corpus.py            # makes benchmarks/records/diagnosis_corpus.npz
     python benchmarks/diagnosis_corpus.py --later    # makes benchmarks/records/diagnosis_later.npz
     python benchmarks/diagnosis_corpus.py --third    # makes benchmarks/records/diagnosis_third.npz
+    python benchmarks/diagnosis_corpus.py --fourth   # makes benchmarks/records/diagnosis_fourth.npz
+    python benchmarks/diagnosis_corpus.py --wide     # makes benchmarks/records/diagnosis_wide.npz
     python benchmarks/diagnosis_corpus.py --fresh    # makes benchmarks/records/diagnosis_fresh.npz
 
 For every task and way of training it (see diagnosis_tasks.py) a *sweep* of rates over 6 decades is trained from one
@@ -31,6 +33,7 @@ from torch import nn
 
 from diagnosis_tasks import (
     FIRST,
+    FOURTH,
     FRESH,
     HELD_OUT,
     LATER,
@@ -42,6 +45,7 @@ from diagnosis_tasks import (
     steps_of,
     trainings_of_task,
 )
+from diagnosis_wide import WIDE
 from surefoot.engines.calibrate import choose_engine
 from surefoot.engines.train import train_members
 from surefoot.records import Provenance, Recipe, Run
@@ -52,7 +56,11 @@ from surefoot.tasks.task import Task
 FILE = Path(__file__).parent / "records" / "diagnosis_corpus.npz"
 LATER_FILE = FILE.with_name("diagnosis_later.npz")
 THIRD_FILE = FILE.with_name("diagnosis_third.npz")
+WIDE_FILE = FILE.with_name("diagnosis_wide.npz")
+FOURTH_FILE = FILE.with_name("diagnosis_fourth.npz")
 FRESH_FILE = FILE.with_name("diagnosis_fresh.npz")
+FILES = (FILE, LATER_FILE, THIRD_FILE, FOURTH_FILE, WIDE_FILE)
+"""Those of the tasks that are fitted on."""
 SEED = 7
 VALIDATIONS = 20
 
@@ -72,9 +80,10 @@ def _recipe(training: Training, task: Task, name: str, lr: float) -> Recipe:
 
 
 def _train(task: Task, recipes: list[Recipe], steps: int) -> list[Run]:
+    """Trainings of several optimizers and schedules, side by side where that is faster."""
     points = sorted({round(part * steps / VALIDATIONS) for part in range(VALIDATIONS + 1)})
     engine = lambda task, some: choose_engine(task, some, horizon=steps, processes=1)  # noqa: E731
-    return train_members(task, recipes, horizon=steps, validate_at=points, make_engine=engine)
+    return train_members(task, recipes, horizon=steps, validate_at=points, make_engine=engine, mixed=True)
 
 
 def trainings_of(name: str) -> list[dict[str, Any]]:
@@ -82,67 +91,82 @@ def trainings_of(name: str) -> list[dict[str, Any]]:
     torch.set_num_threads(1)
     task = make_task(name)
     steps = steps_of(name)
-    found: list[dict[str, Any]] = []
-    for number, training in enumerate(trainings_of_task(name)):
-        recipes = [_recipe(training, task, name, lr) for lr in rates_of(name, training)]
-        runs = _train(task, recipes, steps)
-        sweep = f"{name} {training.key} {training.schedule}"
-        for recipe, run in zip(recipes, runs, strict=True):
-            found.append(_described(name, sweep, training, "none", recipe, run, steps))
-        best = min(runs, key=_end)
-        if best.recipe is not None and _end(best) < float("inf"):
-            found += _faulty(name, sweep, training, task, best.recipe, steps, number)
+    ways = trainings_of_task(name)
+    pairs = [(way, _recipe(way, task, name, lr)) for way in ways for lr in rates_of(name, way)]
+    runs = _train(task, [recipe for _, recipe in pairs], steps)
+    found = [
+        _described(name, _sweep(name, way), way, "none", recipe, run, steps)
+        for (way, recipe), run in zip(pairs, runs, strict=True)
+    ]
+    jobs: dict[str, list[tuple[Training, str, Recipe]]] = {}
+    changed: dict[str, Task] = {}
+    for number, way in enumerate(ways):
+        some = [(recipe, run) for (one, recipe), run in zip(pairs, runs, strict=True) if one == way]
+        best, run = min(some, key=lambda pair: _end(pair[1]))
+        if _end(run) < float("inf"):
+            for data, fault, recipe in _faulty(task, best, steps, number, changed):
+                jobs.setdefault(data, []).append((way, fault, recipe))
+    for data, asked in jobs.items():
+        try:
+            runs = _train(changed[data], [recipe for _, _, recipe in asked], steps)
+        except Exception as error:  # noqa: BLE001 - some trainings less; the count is in the record
+            print(f"  {name} {data}: {error}")
+            continue
+        for (way, fault, recipe), run in zip(asked, runs, strict=True):
+            options = dict(recipe.schedule_options) if recipe.schedule == "piecewise" else None
+            found.append(_described(name, _sweep(name, way), way, fault, recipe, run, steps, options))
+            if fault == "frozen":
+                found[-1]["shown_lr"] = min(
+                    (one for one in found if one["sweep"] == found[-1]["sweep"] and one["fault"] == "none"), key=_last
+                )["lr"]
     return found
 
 
+def _sweep(name: str, training: Training) -> str:
+    return f"{name} {training.key} {training.schedule}"
+
+
+def _last(one: dict[str, Any]) -> float:
+    ended = one["fate"] == "diverged" or not len(one["loss"])
+    return float("inf") if ended else float(np.mean(one["loss"][-max(1, len(one["loss"]) // 10) :]))
+
+
 def _end(run: Run) -> float:
-    if run.fate == "diverged" or not len(run.loss):
-        return float("inf")
-    tail = run.loss[-max(1, len(run.loss) // 10) :]
-    return float(np.mean(tail))
+    return _last({"fate": run.fate, "loss": run.loss})
 
 
 def _faulty(
-    name: str, sweep: str, training: Training, task: Task, best: Recipe, steps: int, number: int
-) -> list[dict[str, Any]]:
+    task: Task, best: Recipe, steps: int, number: int, changed: dict[str, Task]
+) -> list[tuple[str, str, Recipe]]:
+    """Data, fault and recipe of each faulty training; what the data are is put into `changed`."""
     lr = float(best.lr or 1.0)
     early = (0.06, 0.12, 0.2, 0.3)[number % 4]
     burst = (0.35, 0.5, 0.65, 0.45)[number % 4]
     width = max(2, steps // 80)
-    piecewise = {"schedule": "piecewise"}
     shapes = {
         "early": {"at": (early,), "factors": (1.0, 0.001)},
         "burst": {"at": (burst, burst + width / steps), "factors": (1.0, (30.0, 100.0)[number % 2], 1.0)},
         "jump-up": {"at": (0.5,), "factors": (1.0, (20.0, 50.0)[number % 2])},
         "jump-down": {"at": (0.15,), "factors": (1.0, (0.03, 0.01)[number % 2])},
     }
-    jobs: list[tuple[str, Task, list[Recipe]]] = [
-        (fault, task, [best.replace(**piecewise, schedule_options=options)]) for fault, options in shapes.items()
-    ]
-    constant = best.replace(schedule="constant")
-    jobs.append(("frozen", task, [constant.replace(lr=1e-12)]))
-    other = (_shuffled, _without_information)[number % 2]
-    jobs.append((other.__name__[1:], other(task), [best]))
+    other = (_shuffled, _without_information)[number % 2].__name__[1:]
+    made = {
+        "as it is": lambda: task, "shuffled": lambda: _shuffled(task),
+        "without_information": lambda: _without_information(task), "few": lambda: _few(task, 48),
+        "damaged": lambda: _damaged(task), "dead": lambda: _dead(task),
+    }  # fmt: skip
     size = best.batch_size if best.batch_size == "full" else min(int(best.batch_size), 24)
     few = best.replace(batch_size=size, epochs=steps / (1 if size == "full" else 48 // int(size)))
-    jobs.append(("few", _few(task, 48), [few, few.replace(lr=lr / 10)]))
-    jobs.append(("damaged", _damaged(task), [best.replace(lr=lr / 3)]))
-    dead = _dead(task)
-    if dead is not None:
-        jobs.append(("dead", dead, [best]))
-    jobs.append(("nan", task, [best]))
-    found = []
-    for fault, changed, recipes in jobs:
-        try:
-            runs = _train(changed, recipes, steps)
-        except Exception as error:  # noqa: BLE001 - one training less; the count is in the record
-            print(f"  {sweep} {fault}: {error}")
-            continue
-        for recipe, run in zip(recipes, runs, strict=True):
-            found.append(_described(name, sweep, training, fault, recipe, run, steps, shapes.get(fault)))
-            if fault == "frozen":
-                found[-1]["shown_lr"] = lr
-    return found
+    piecewise = best.replace(schedule="piecewise")
+    found = [("as it is", fault, piecewise.replace(schedule_options=options)) for fault, options in shapes.items()]
+    found += [("as it is", "frozen", best.replace(schedule="constant", lr=1e-12)), ("as it is", "nan", best)]
+    found += [(other, other, best), ("few", "few", few), ("few", "few", few.replace(lr=lr / 10))]
+    found += [("damaged", "damaged", best.replace(lr=lr / 3)), ("dead", "dead", best)]
+    for data in {data for data, _, _ in found} - set(changed):
+        one = made[data]()
+        if one is not None:
+            changed[data] = one
+    return [one for one in found if one[0] in changed]
 
 
 def _changed(task: Task, x: torch.Tensor, y: torch.Tensor) -> Task:
@@ -240,6 +264,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--later", action="store_true", help="the tasks that were added later")
     parser.add_argument("--third", action="store_true", help="those that were added after these")
+    parser.add_argument("--fourth", action="store_true", help="those that were added after the third")
+    parser.add_argument("--wide", action="store_true", help="those with more families, losses and lengths")
     parser.add_argument("--fresh", action="store_true", help="the tasks that nothing was fitted or chosen on")
     parser.add_argument("--tasks", help="comma-separated; default all")
     parser.add_argument("--add", action="store_true", help="keep what the file holds")
@@ -250,6 +276,8 @@ def main() -> None:
     for asked, part in (
         (given.later, (LATER, LATER_FILE)),
         (given.third, (THIRD, THIRD_FILE)),
+        (given.fourth, (FOURTH, FOURTH_FILE)),
+        (given.wide, (WIDE, WIDE_FILE)),
         (given.fresh, (FRESH, FRESH_FILE)),
     ):
         some = part if asked else some

@@ -36,9 +36,11 @@ import numpy as np
 from surefoot.records import Run, float_series, int_series
 from surefoot.schedules import make
 
-__all__ = ["OK", "Example", "examples", "load"]
+__all__ = ["OK", "Example", "examples", "load", "short_examples"]
 
 GOOD, WRONG, OVERFIT = 0.05, 0.10, 0.10
+SHORTEST = 24
+"""Steps that a training cut short must have."""
 OK = frozenset({"rate_ok", "converged"})
 HIGH = frozenset({"rate_too_high", "diverged"})
 LOW = frozenset({"rate_too_low"})
@@ -110,6 +112,33 @@ def examples(trainings: list[dict[str, Any]], *, forms: int = 1, seed: int = 0) 
             if example is not None:
                 found.append(example)
     return found
+
+
+def short_examples(trainings: list[dict[str, Any]], *, part: float, seed: int = 0) -> list[Example]:
+    """Logged runs of the trainings at constant rates as if they had ended after `part` of their steps.
+
+    A training at a constant rate does not know when it ends: its first part is a training with a smaller budget, and
+    the sweep of the first parts has its own best rate. Nothing says there whether a decay would have helped, so that
+    `noise_floor` counts as right beside `rate_too_high`.
+    """
+    some = [
+        _cut(one, round(part * one["steps"]), f"{one['sweep']} to {part:g}")
+        for one in trainings
+        if one["fault"] == "none" and one["schedule"] == "constant" and part * one["steps"] >= SHORTEST
+    ]
+    return [
+        dataclasses.replace(one, right=one.right | {"noise_floor"}) if one.label == "rate_too_high" else one
+        for one in examples(some, seed=seed)
+    ]
+
+
+def _cut(one: dict[str, Any], steps: int, sweep: str) -> dict[str, Any]:
+    kept = one["val_step"] <= steps
+    fate = "completed" if len(one["loss"]) > steps else one["fate"]
+    return one | {
+        "sweep": sweep, "steps": steps, "fate": fate, "rates": (), "loss": one["loss"][:steps],
+        "val_step": one["val_step"][kept], "val_loss": one["val_loss"][kept],
+    }  # fmt: skip
 
 
 class _Sweep:
@@ -326,7 +355,11 @@ def _logged(one: dict[str, Any], rng: np.random.Generator) -> tuple[Run, str, bo
     every = 1 if sees_val < 0.4 else 4
     val_step, val = one["val_step"][::every], one["val_loss"][::every]
     shows_val = sees_val < 0.6 and len(val) >= 3
+    # Logs by epochs, and logs without a column of steps, do not tell how many updates there were.
+    units = {"epoch": ("epoch", 0.5), "mean": ("row", 0.25), "every": ("row", 0.25), "step": ("row", 0.0)}
+    unit = units[kind][0] if rng.random() < units[kind][1] else "step"
     run = Run(
+        unit=unit,
         step=int_series(step),
         loss=float_series(loss),
         lr=float_series(lr if sees_lr else np.full(len(loss), math.nan)),

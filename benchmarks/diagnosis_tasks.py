@@ -1,8 +1,8 @@
 """What the trainings of the corpus of diagnoses are of: tasks, split into two parts, and how each is trained.
 
-The split is by data: no data set of the held-out tasks is among those the checks and the model of verdicts were fitted
-on. It was fixed before anything was fitted. Tasks were added to those fitted on later: five that had once been made
-for a look at what was fitted before, and those of diagnosis_varied.py.
+The split is by task. Tasks are added in turns: those of a turn are made for one look at what was fitted on those of the
+turns before, and are fitted on from then on, together with more that are drawn: diagnosis_varied.py, diagnosis_wide.py.
+Those of the last turn, `FRESH`, nothing has been fitted or chosen on.
 """
 
 from __future__ import annotations
@@ -14,9 +14,12 @@ import torch
 from torch import nn
 
 import panel
+from diagnosis_afterwards import MADE as FRESHLY_MADE
 from diagnosis_fresh import MADE as THIRD_MADE
-from diagnosis_unseen import MADE as FRESHLY_MADE
+from diagnosis_unseen import MADE as FOURTH_MADE
 from diagnosis_varied import VARIED, Training, Way, make_varied, tabled, way_of
+from diagnosis_varied import family_of as varied_family
+from diagnosis_wide import WIDE, make_wide, wide_family, wide_way
 from surefoot.tasks.catalogue import find_entry
 from surefoot.tasks.data.tables import digits
 from surefoot.tasks.data.tiny_text import tiny_text
@@ -26,8 +29,8 @@ from surefoot.tasks.models.transformer import transformer
 from surefoot.tasks.task import Task
 
 __all__ = [
-    "CALIBRATION", "FRESH", "HELD_OUT", "LATER", "Training", "batch_of", "make_task", "rates_of", "steps_of",
-    "trainings_of_task",
+    "CALIBRATION", "FOURTH", "FRESH", "HELD_OUT", "LATER", "Training", "batch_of", "family_of", "make_task", "rates_of",
+    "steps_of", "trainings_of_task",
 ]  # fmt: skip
 
 LOWEST = {
@@ -72,6 +75,7 @@ FIRST = (
     "spirals", "half-spirals", "friedman-deep", "least-squares", "marked-sum", "markov-transformer", "xor",
 )  # fmt: skip
 HELD_OUT = ("wine", "penguins", "bowl", "mnist-norm", "mnist-mlp", "text-gru", "text-elman", "text-transformer")
+"""Held out once, and looked at several times."""
 
 SECOND = ("classes", "moons", "waves", "blobs", "curve")
 """Once made for a look at what was fitted on the first tasks alone."""
@@ -79,15 +83,18 @@ SECOND = ("classes", "moons", "waves", "blobs", "curve")
 LATER = (*SECOND, *VARIED)
 THIRD = tuple(THIRD_MADE)
 """Once made for a look at what was fitted on the tasks before."""
-CALIBRATION = (*FIRST, *LATER, *THIRD)
+FOURTH = tuple(FOURTH_MADE)
+"""Made for a look at what was fitted on the tasks before these."""
+CALIBRATION = (*FIRST, *LATER, *THIRD, *HELD_OUT, *FOURTH, *WIDE)
+"""Whatever had been looked at, and more."""
 FRESH = tuple(FRESHLY_MADE)
-"""Trained only after everything had been fitted and chosen, and looked at once."""
+"""Looked at once, after everything had been fitted and chosen."""
 
 _PAIRS = {
     0: ("sgd", "adam"), 1: ("momentum", "adamw"), 2: ("momentum", "rmsprop"), 3: ("sgd", "rmsprop"),
     4: ("momentum", "adam"),
 }  # fmt: skip
-_GIVEN = THIRD_MADE | FRESHLY_MADE
+_GIVEN = THIRD_MADE | FOURTH_MADE | FRESHLY_MADE
 _PLACES = (*FIRST, *HELD_OUT, *SECOND)
 
 
@@ -104,7 +111,14 @@ def trainings_of_task(name: str) -> tuple[Training, ...]:
     )
 
 
+def family_of(name: str) -> str:
+    """The family of a drawn task; any other task is its own."""
+    return wide_family(name) if name in WIDE else varied_family(name)
+
+
 def _way_of(name: str) -> Way | None:
+    if name in WIDE:
+        return wide_way(name)
     return _GIVEN[name][1] if name in _GIVEN else way_of(name) if name in VARIED else None
 
 
@@ -125,6 +139,8 @@ def rates_of(name: str, training: Training) -> list[float]:
     way = _way_of(name)
     if way is not None:
         lowest = LOWEST[training.key] + way.shift
+        if name in WIDE:
+            return [float(10 ** (lowest + 0.375 * place)) for place in range(17)]
         return [float(10 ** (lowest + 0.5 * place)) for place in range(13)]
     return [float(10 ** (LOWEST[training.key] + 0.6 * place)) for place in range(11)]
 
@@ -241,6 +257,8 @@ def make_task(name: str) -> Task:
         return _GIVEN[name][0]()
     if name in VARIED:
         return make_varied(name)
+    if name in WIDE:
+        return make_wide(name)
     if name in _MADE:
         return _MADE[name]()
     return panel.make_task(name) if name in _PANEL else find_entry(name).make()

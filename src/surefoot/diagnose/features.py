@@ -1,7 +1,7 @@
 """Features: what the model of verdicts sees of a run, free of scale.
 
-No feature has a unit: losses count relative to the first loss or to the noise, times relative to the logged steps. So
-they mean the same for a program that nobody has seen before. A feature that the run does not tell is NaN.
+No feature has a unit: losses count relative to the first loss or to the noise, times relative to the logged steps, or
+in updates. So they mean the same for a program that nobody has seen before. What the run does not tell is NaN.
 """
 
 from __future__ import annotations
@@ -12,15 +12,21 @@ import math
 import numpy as np
 
 from surefoot.diagnose.evidence import Evidence, Series, Validation
+from surefoot.diagnose.onset import NAMES as ONSET
+from surefoot.diagnose.onset import onset_of
 from surefoot.diagnose.pace import NAMES as PACES
 from surefoot.diagnose.pace import paces_of
 from surefoot.diagnose.spikes import regularity, spikes_of
 from surefoot.diagnose.trend import Trend, noise_of
+from surefoot.diagnose.wander import NAMES as WANDER
+from surefoot.diagnose.wander import wander_of
 from surefoot.records import FloatSeries
 
 __all__ = ["NAMES", "features_of"]
 
 _TINY = 1e-12
+_ENTRIES = 8
+"""Finite entries from which the noise, the onset and the wander are told."""
 
 
 def features_of(evidence: Evidence) -> dict[str, float]:
@@ -29,9 +35,14 @@ def features_of(evidence: Evidence) -> dict[str, float]:
     trend, losses = evidence.trend, evidence.losses
     if trend is not None and losses is not None:
         found |= _course(trend)
-        finite = losses.value[np.isfinite(losses.value)]
+        fine = np.isfinite(losses.value)
+        finite = np.clip(losses.value[fine], -1e100, 1e100)
         found |= _noise(trend, finite)
-        found |= paces_of(trend, np.clip(finite, -1e100, 1e100), evidence.rates)
+        found |= paces_of(trend, finite, evidence.rates)
+        if len(finite) >= _ENTRIES:
+            whole = Series(losses.step[fine], finite)
+            found |= onset_of(trend, whole, evidence.validation, in_steps=evidence.run.unit == "step")
+            found |= wander_of(trend, finite)
         found["not_finite"] = float((~np.isfinite(losses.value)).mean())
     if evidence.validation is not None and trend is not None:
         found |= _validation(evidence.validation, trend)
@@ -102,8 +113,7 @@ def _course(trend: Trend) -> dict[str, float]:
 
 def _noise(trend: Trend, loss: FloatSeries) -> dict[str, float]:
     """How the entries lie around the level."""
-    loss = np.clip(loss, -1e100, 1e100)
-    if len(loss) < 8:
+    if len(loss) < _ENTRIES:
         return {}
     size = max(abs(trend.initial), _TINY)
     tail = loss[-max(len(loss) // 3, 8) :]
@@ -189,5 +199,6 @@ NAMES = (
     "spike_size", "spike_last", "spike_first", "spike_regular", "top_early", "top", "doubled_at", "doubled_after",
     "quietest", "quiet_at", "moving", "not_finite", "val_points", "val_fallen", "val_end", "val_rise",
     "val_rise_noise", "val_best_at", "val_gap", "val_noise", "lr_end", "lr_gone_at", "lr_jump", "lr_peak_at", *PACES,
+    *ONSET, *WANDER,
 )  # fmt: skip
 """Names of all features, in the order in which the model takes them."""

@@ -3,7 +3,7 @@
 First come facts that decide alone: too few losses; units that were counted and are dead. Then boosted trees
 (see `fitted`) say of each verdict how probable it is that it is right. The likeliest is given, unless its probability
 is below a bound, or it is a fault although it is not improbable enough that all is well; then the answer is *unknown*,
-with what to record. Both bounds were fitted to leave few false alarms on tasks that the trees had not seen.
+with what to record. The bounds were fitted to leave few false alarms on tasks that the trees had not seen.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from surefoot.diagnose.evidence import Evidence
 from surefoot.diagnose.features import features_of
 from surefoot.diagnose.fitted import constants, likelihoods, size_interval, widest
 from surefoot.records import Finding
-from surefoot.records.diagnosis import FINE, Verdict
+from surefoot.records.diagnosis import Verdict
 
-__all__ = ["DOUBTED", "FINDINGS_OF", "SAID", "Judgement", "judge"]
+__all__ = ["FINDINGS_OF", "KIND", "SAID", "Judgement", "judge"]
 
 FINDINGS_OF: Mapping[str, tuple[str, ...]] = {
     "rate_too_low": ("slow-descent", "still-falling", "update-ratio-low"),
@@ -71,8 +71,12 @@ _RAN_AWAY, _STOOD = 1.0, 0.1
 """Rise of a short log before it stops being a number, as share of its first loss: beyond the first it has diverged, up
 to the second something else happened."""
 _SIDE = {"rate_too_low": 1, "rate_too_high": -1, "diverged": -1}
-DOUBTED = ("rate_too_low", "rate_too_high", "diverged", "noise_floor", "schedule_too_early")
-"""Verdicts on the rate, which are not given while it may well be right."""
+KIND: Mapping[str, str] = {
+    "rate_too_low": "low", "rate_too_high": "high", "diverged": "high", "noise_floor": "high",
+    "schedule_too_early": "early", "rate_ok": "fine", "spike_recovered": "fine", "overfitting": "other",
+    "not_learning": "other", "no_update": "other", "data_problem": "other", "nan": "other",
+}  # fmt: skip
+"""Verdict to the kind for which bounds were fitted: how probable it must be, and how probable that all is well."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,13 +105,14 @@ def judge(evidence: Evidence, findings: Mapping[str, Finding]) -> Judgement:
         if findings[finding].result == "unknown" or (name == "nan" and findings[finding].result == "fails"):
             chances.pop(name, None)
     top: Verdict = max(_known(chances), key=lambda name: chances[name])
-    rules = constants()["rules"]
+    bounds = constants()["rules"]
+    least, doubt = bounds["least"][KIND[top]], bounds["doubt"].get(KIND[top], 1.0)
     shown = {name: round(chance, 4) for name, chance in chances.items()}
-    if chances[top] < rules["least_ok" if top in FINE else "least"]:
+    if chances[top] < least:
         return Judgement("unknown", chances[top], None, shown, f"the likeliest, {_words(top)}, is not sure enough")
-    if top in DOUBTED and chances.get("rate_ok", 0.0) > rules["doubt"]:
+    if chances.get("rate_ok", 0.0) > doubt:
         return Judgement("unknown", chances[top], None, shown, f"{_words(top)} is likely, but all may be well")
-    if top == "rate_too_high" and findings["diverged"].result == "holds" and chances["diverged"] > rules["least"]:
+    if top == "rate_too_high" and findings["diverged"].result == "holds" and chances["diverged"] > least:
         top = "diverged"
     decades, doubt = _size(features, top)
     if top == "rate_ok" and _shot_up(findings["spike-recovered"]):
