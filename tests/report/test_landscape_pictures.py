@@ -234,3 +234,10 @@ class TestFilm:
         with pytest.raises(OutputError, match="cannot be written"):
             write_film(made(), tmp_path / "x.gif")
         assert [one.name for one in tmp_path.iterdir()] == ["x.gif"]
+
+
+def test_what_was_filled_in_is_said_on_the_page_and_nothing_where_all_was_evaluated():
+    told = "12 of its 35 losses were evaluated, and a polynomial gave the others, off by less than 0.00025"
+    assert told in landscape_page(made(evaluated=12, error=0.00025))
+    assert "polynomial" not in landscape_page(made())
+    assert "polynomial" not in landscape_page(made(evaluated=35))

@@ -222,11 +222,17 @@ def show_landscape(found: Landscape, console: Console) -> None:
     """Print what the picture shows: the plane, the paths with true losses and distances, theory, and notes."""
     from rich.table import Table
 
-    from surefoot.report.landscape_words import axis_sentences, path_rows, surface_sentence, theory_rows
+    from surefoot.report.landscape_words import (
+        axis_sentences,
+        filling_sentences,
+        path_rows,
+        surface_sentence,
+        theory_rows,
+    )
 
     console.print(f"\nLandscape of {found.task}", style="bold", markup=False)
     width = min(console.width, 110)
-    for sentence in (surface_sentence(found), *axis_sentences(found)):
+    for sentence in (surface_sentence(found), *filling_sentences(found), *axis_sentences(found)):
         console.print(sentence, markup=False, width=width)
     for rows in (path_rows(found), theory_rows(found)):
         if rows is None:

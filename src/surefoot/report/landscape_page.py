@@ -20,6 +20,7 @@ from surefoot.report.landscape_levels import Levels, inside, levels_of, until_it
 from surefoot.report.landscape_words import (
     axis_sentences,
     caption,
+    filling_sentences,
     headline,
     path_rows,
     path_sentence,
@@ -48,7 +49,7 @@ def write_landscape_page(found: Landscape, path: str | os.PathLike[str]) -> Path
 
 def landscape_page(found: Landscape) -> str:
     """The page of a landscape, as HTML."""
-    said = [tag("p", sentence) for sentence in (*axis_sentences(found), caption(found))]
+    said = [tag("p", sentence) for sentence in (*axis_sentences(found), caption(found), *filling_sentences(found))]
     lead = tag("p", surface_sentence(found), class_="lead")
     answer = tag("div", lead, *said, class_="answer" if found.complete else "answer unknown")
     charts = _charts(found, levels_of(found))

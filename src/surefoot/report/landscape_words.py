@@ -13,6 +13,7 @@ __all__ = [
     "axis_label",
     "axis_sentences",
     "caption",
+    "filling_sentences",
     "headline",
     "path_rows",
     "path_sentence",
@@ -53,17 +54,17 @@ def surface_sentence(found: Landscape) -> str:
         return f"No surface was evaluated.{over}"
     middle = "" if found.origin_loss is None else f", {brief(found.origin_loss)} at the origin ({found.around})"
     low, high = brief(float(losses.min())), brief(float(losses.max()))
-    return f"{shape} losses from {low} to {high}{middle}.{over}{_filled(found)}"
+    return f"{shape} losses from {low} to {high}{middle}.{over}"
 
 
-def _filled(found: Landscape) -> str:
-    """How many losses were evaluated, and how near the truth the others are; empty where all were."""
+def filling_sentences(found: Landscape) -> list[str]:
+    """How many losses were evaluated, and how near the truth the others are; none where all were."""
     if found.error is None or found.evaluated is None:
-        return ""
-    return (
-        f" The surface is smooth: {found.evaluated:,} of {found.surface.size:,} losses were evaluated, a polynomial "
-        f"gave the others, wrong by less than {brief(found.error, 2)} as measured."
-    )
+        return []
+    return [
+        f"The surface is smooth: {found.evaluated:,} of its {found.surface.size:,} losses were evaluated, and a "
+        f"polynomial gave the others, off by less than {brief(found.error, 2)} as measured at fresh points."
+    ]
 
 
 def axis_sentences(found: Landscape) -> list[str]:
