@@ -170,8 +170,8 @@ def _cross_entropy(
         and not _differs(target)
         and not bool((target == ignored).any())
     ):
-        # One number per example, summed by a product: to gather them, or to leave out the others, takes several times as
-        # long. Infinity times nothing is no number, so it is the lowest one until the sum is there.
+        # One number per example, summed by a product: to gather them, or to leave out the others, takes much longer.
+        # Infinity times nothing is no number, so it is the lowest one until the sum is there.
         lowest = torch.finfo(input.dtype).min
         chosen = (target[None] == torch.arange(input.shape[1], device=target.device)[:, None]).to(input.dtype)
         total = F.log_softmax(input.mT, 0).clamp_min(lowest).reshape(-1) @ chosen.reshape(-1)
