@@ -241,3 +241,9 @@ def test_what_was_filled_in_is_said_on_the_page_and_nothing_where_all_was_evalua
     assert told in landscape_page(made(evaluated=12, error=0.00025))
     assert "polynomial" not in landscape_page(made())
     assert "polynomial" not in landscape_page(made(evaluated=35))
+
+
+@pytest.mark.parametrize("value", [0.0, -0.5])
+def test_an_eigenvalue_that_gives_no_limit_is_said_without_one(value):
+    axes = (made().axes[0], dataclasses.replace(made().axes[1], curvature=value))
+    assert "the loss does not bend upwards there" in landscape_page(made(axes=axes))

@@ -82,8 +82,10 @@ def axis_sentences(found: Landscape) -> list[str]:
     tops = [axis for axis in found.axes if axis.name == "top eigenvector" and axis.curvature is not None]
     if tops:
         value = tops[0].curvature or 0.0
-        limit = f"; plain descent along it flips from rate {rate(1 / value)} and diverges past {rate(2 / value)}"
-        said.append(f"The top eigenvalue at the origin is {brief(value)}{limit if value > 0 else ''}.")
+        told = "; the loss does not bend upwards there"
+        if value > 0:
+            told = f"; plain descent along it flips from rate {rate(1 / value)} and diverges past {rate(2 / value)}"
+        said.append(f"The top eigenvalue at the origin is {brief(value)}{told}.")
     return said
 
 
