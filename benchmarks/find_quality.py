@@ -10,6 +10,9 @@ oracle's seeds, the share lost is (L - L*) / (L0 - L*). A recommendation that di
     python benchmarks/find_quality.py oracle-more       # makes benchmarks/records/oracle_more.json (once)
     python benchmarks/find_quality.py develop           # our method on further tasks it was developed on, and
     python benchmarks/find_quality.py confirm           # on those looked at once, when everything was chosen
+    python benchmarks/find_quality.py oracle-ordinary   # makes benchmarks/records/oracle_ordinary.json (once)
+    python benchmarks/find_quality.py ordinary          # ordinary trainings that the method was developed on, and
+    python benchmarks/find_quality.py fresh             # those looked at once, when everything was chosen again
 """
 
 from __future__ import annotations
@@ -30,6 +33,7 @@ import torch
 from find_peers import suggestions
 from panel import CASES, Case, make_task
 from panel_more import MORE_CASES
+from panel_ordinary import ORDINARY_CASES
 from surefoot.engines.batches import steps_of
 from surefoot.engines.calibrate import choose_engine
 from surefoot.engines.train import train_members
@@ -41,7 +45,8 @@ RECORDS = Path(__file__).parent / "records"
 SEEDS = (0, 1, 2)
 SEARCH_SEED = 100
 """Seed of the searches: none of the oracle's, so that no search sees a run that it is judged by."""
-PANELS = ("design", "report", "develop", "confirm")
+PANELS = ("design", "report", "develop", "confirm", "ordinary", "fresh")
+ALL_CASES = (*CASES, *MORE_CASES, *ORDINARY_CASES)
 PEER_STEPS = 100
 PEERS = ("torch-lr-finder", "pytorch-lightning", "fastai")
 RATES = 25
@@ -139,8 +144,8 @@ def load(name: str) -> dict[str, dict[str, Any]]:
 
 
 def cases_of(panel: str) -> list[Case]:
-    """Cases of the panel `design`, `report`, `develop` or `confirm`."""
-    return [case for case in (*CASES, *MORE_CASES) if case.panel == panel]
+    """Cases of a panel, one of `PANELS`."""
+    return [case for case in ALL_CASES if case.panel == panel]
 
 
 def searched(case: Case, task: Task, cost: float, seed: int = SEARCH_SEED) -> Found:
@@ -216,7 +221,7 @@ def measure(job: tuple[Case, dict[str, Any], bool]) -> dict[str, Any]:
 
 
 def run(panel: str, workers: int, *, with_peers: bool) -> None:
-    oracle = load("oracle.json") | load("oracle_more.json")
+    oracle = load("oracle.json") | load("oracle_more.json") | load("oracle_ordinary.json")
     jobs = [(case, oracle[case.name], with_peers) for case in cases_of(panel) if case.name in oracle]
     results = in_parallel(measure, jobs, workers)
     save(f"{panel}.json", results)
@@ -244,7 +249,7 @@ def show(results: list[dict[str, Any]]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("oracle", "oracle-more", "shorter", *PANELS))
+    parser.add_argument("what", choices=("oracle", "oracle-more", "oracle-ordinary", "shorter", *PANELS))
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--no-peers", action="store_true")
     given = parser.parse_args()
@@ -252,6 +257,8 @@ def main() -> None:
         save("oracle.json", in_parallel(oracle_of, list(CASES), given.workers))
     elif given.what == "oracle-more":
         save("oracle_more.json", in_parallel(oracle_of, list(MORE_CASES), given.workers))
+    elif given.what == "oracle-ordinary":
+        save("oracle_ordinary.json", in_parallel(oracle_of, list(ORDINARY_CASES), given.workers))
     elif given.what == "shorter":
         save("shorter.json", in_parallel(shorter_of, cases_of("design"), given.workers))
     else:

@@ -170,8 +170,9 @@ _MADE: dict[str, Callable[[], Task]] = {
 def make_task(name: str) -> Task:
     """The task of that name: of a panel, or of the catalogue."""
     from panel_more import MORE_TASKS
+    from panel_ordinary import ORDINARY_TASKS
 
-    made = _MADE | MORE_TASKS
+    made = _MADE | MORE_TASKS | ORDINARY_TASKS
     return made[name]() if name in made else find_entry(name).make()
 
 

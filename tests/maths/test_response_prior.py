@@ -1,11 +1,23 @@
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
 import pytest
 
-from surefoot.maths.response import CEILING, KNEE, Prior, Response, basin, heights, share_of
+from surefoot.maths.response import (
+    CEILING,
+    KNEE,
+    LIFTED,
+    STEADY,
+    Drift,
+    Prior,
+    Response,
+    basin,
+    heights,
+    share_of,
+)
 
 GRID = np.linspace(-5, 0, 101)
 
@@ -75,9 +87,45 @@ def test_a_steady_drift_is_carried_on_to_the_full_length():
 def test_more_gain_still_to_come_leaves_more_doubt():
     parts = [_seen(-2.3, s, np.arange(-5, 0.1, 0.4)) for s in (4.0, 2.0)]
     x, halvings, height = (np.concatenate(column) for column in zip(*parts, strict=True))
-    settled = Response(x, halvings, height, gains={4.0: 1.0, 2.0: 1.05}, prior=Prior(unsettled=0.3))
-    unsettled = Response(x, halvings, height, gains={4.0: 0.1, 2.0: 1.0}, prior=Prior(unsettled=0.3))
+    prior = Prior(drifts=(dataclasses.replace(STEADY, unsettled=0.3),))
+    settled = Response(x, halvings, height, gains={4.0: 1.0, 2.0: 1.05}, prior=prior)
+    unsettled = Response(x, halvings, height, gains={4.0: 0.1, 2.0: 1.0}, prior=prior)
     assert np.std(_best(unsettled)) > np.std(_best(settled))
+
+
+def test_where_much_is_gained_the_optimum_is_expected_higher():
+    x, halvings, height = _seen(-2.3, 3.0, np.arange(-5, 0.1, 0.4))
+    lifted = Prior(drifts=(LIFTED,))
+    little, much = (
+        np.median(_best(Response(x, halvings, height, gains={3.0: gain}, initial_loss=1.0, prior=lifted)))
+        for gain in (0.5, 0.01)
+    )
+    assert little < -2.3 < much + 0.1
+    assert much > little + 0.3
+
+
+def test_of_two_accounts_the_one_that_foresees_what_was_seen_is_believed():
+    # The optimum stays while the gain doubles with every halving: so says the second account, and so it goes on.
+    places = [_seen(-2.5, s, np.arange(-5, 0.1, 0.3)) for s in (6.0, 4.0, 2.0)]
+    x, halvings, height = (np.concatenate(column) for column in zip(*places, strict=True))
+    steady = Drift((0.3,), 0.3, 0.1, jitter=0.05, unsettled=0.0)
+    lifted = Drift((0.3,), 0.3, 0.1, jitter=0.05, unsettled=0.0, lift=0.3)
+    gains = {6.0: 0.05, 4.0: 0.2, 2.0: 0.8}
+
+    def foreseen(*drifts):
+        return float(np.median(_best(Response(x, halvings, height, gains=gains, prior=Prior(drifts=drifts)))))
+
+    assert foreseen(steady, lifted) == pytest.approx(foreseen(lifted), abs=0.15)
+    assert foreseen(steady) < foreseen(lifted) - 0.3
+
+
+def test_the_usual_rate_speaks_where_little_was_seen():
+    x, halvings, height = _seen(-2.3, 6.0, np.arange(-5, 0.1, 1.0))
+    low, high = (np.median(_best(Response(x, halvings, height, usual=usual))) for usual in (-4.0, -1.0))
+    assert high > low + 0.3
+    x, halvings, height = _seen(-2.3, 0.0, np.arange(-5, 0.1, 0.2))
+    low, high = (np.median(_best(Response(x, halvings, height, usual=usual))) for usual in (-4.0, -1.0))
+    assert high == pytest.approx(low, abs=0.1)
 
 
 def test_noise_is_recognised():

@@ -17,9 +17,9 @@ _SHORTEST = 4
 _SCANT = 60
 _TINY = ((25, 0, FIRST_GAP), (6, 3, 0.25))
 _SMALL = ((64, 0, FIRST_GAP), (16, 4, 0.25), (4, 2, 0.3))
-_AMPLE = ((64, 0, FIRST_GAP), (8, 5, 0.3), (2, 4, 0.3))
+_AMPLE = ((64, 0, FIRST_GAP), (16, 4, 0.25), (8, 3, 0.3), (4, 2, 0.3), (2, 3, 0.3))
 """Rungs as (share of the length: one over this, rates, gap); the first takes as many rates as its range needs."""
-_TRAININGS = 2.83
+_TRAININGS = 2.85
 """Full trainings that the ample rungs cost."""
 _FULL_GAP = 0.3
 _FINALISTS = 3
@@ -41,8 +41,9 @@ class Rung:
 def rungs(budget: int, horizon: int) -> list[Rung]:
     """The rungs after one another, each over a longer horizon than the one before until the full one is reached.
 
-    Four rates over half the training say more about the whole of it than two over all of it: their noise averages
-    out, and over one halving the optimum moves little. Full trainings come on top once they can be paid for.
+    Three rates over half the training say more about the whole of it than one over all of it: their noise averages
+    out, and over one halving the optimum moves little. Rungs in between follow the optimum as it moves, each with a
+    seed of its own. Full trainings come on top once they can be paid for.
 
     Args:
         budget: member-steps that may be made.

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from surefoot.find.candidates import usual_rate
 from surefoot.find.search import Search, Trial
 from surefoot.maths.response import Prior, Response, heights, share_of
 
@@ -48,12 +49,15 @@ class Posterior:
         height = heights(losses, halvings, self._start)
         gains = {float(s): self._start - float(np.min(losses[halvings == s])) for s in np.unique(halvings)}
         self.low, self.high = float(x.min()), float(x.max())
+        usual = usual_rate(search.recipe)
         self.response = Response(
             x,
             halvings,
             height,
             gains=gains,
             also=halvings_of(search, also) if also else 0.0,
+            initial_loss=self._start,
+            usual=None if usual is None else math.log10(usual),
             prior=prior,
         )
         self._rng = np.random.default_rng(search.recipe.seed)
@@ -63,9 +67,12 @@ class Posterior:
         """log10 of the rates at which the response is looked at: all that were tried, and between."""
         return np.linspace(self.low, self.high, max(2, round((self.high - self.low) / _STEP) + 1))
 
-    def best_places(self, horizon: int) -> Floats:
-        """log10 of the best rates over `horizon` and over the full training, in equal numbers, drawn."""
-        grid = self.grid[::2]
+    def best_places(self, horizon: int, beyond: float) -> Floats:
+        """log10 of the best rates over `horizon` and over the full training, in equal numbers, drawn.
+
+        They reach up to `beyond` decades further than what was tried.
+        """
+        grid = np.arange(self.low - beyond, self.high + beyond + 1e-9, 2.0 * _STEP)
         lengths = {halvings_of(self._search, horizon), 0.0}
         drawn = [grid[self.response.draw(grid, s, _DRAWS // 4, self._rng).argmin(1)] for s in sorted(lengths)]
         return np.concatenate(drawn)
@@ -80,5 +87,7 @@ class Posterior:
 def _loss(trial: Trial, trials: Sequence[Trial], start: float) -> float:
     if trial.fate != "retired":
         return trial.loss
-    best = min(one.loss for one in trials if one.horizon == trial.horizon and one.fate == "finished")
+    # None of them finished where those that did better half-way diverged afterwards.
+    finished = (one.loss for one in trials if one.horizon == trial.horizon and one.fate == "finished")
+    best = min(finished, default=trial.loss)
     return max(trial.loss, start - (1.0 - _RETIRED) * (start - best))

@@ -30,6 +30,10 @@ _TIE = 0.001
 _SCANNED = 0.7
 """Share of what is left that a scan of the whole range may take; it tries at least `_FEWEST` rates."""
 _FEWEST = 3
+_BEYOND = 0.6
+"""Decades beyond the rates tried that a later rung may reach."""
+_AGAIN = 2
+"""How often the last rung may be repeated with what retired trials left over."""
 _LATER = 8
 """How much longer the first rung is made again where no rate has learned anything yet."""
 _LOST = 0.7
@@ -54,13 +58,15 @@ def race(search: Search, lr_range: tuple[float, float] | None) -> Answer:
     if _nothing(search) and not _all_diverged(search) and not search.interrupted and longer > plan[0].horizon:
         # A plateau may hide every rate from so short a horizon.
         _scan(search, dataclasses.replace(plan[0], horizon=longer), low, high)
-    finals = 0
-    for number, rung in enumerate(plan[1:], 2):
+    for number, rung in enumerate(plan[1:] + plan[1:][-1:] * _AGAIN, 2):
         if search.interrupted or _nothing(search):
             break
-        kept = sum(one.count for one in plan[number:] if one.horizon == search.horizon) * search.horizon
-        _climb(search, rung, kept, f"rung {number} of {len(plan)}", search.recipe.seed + finals)
-        finals += rung.horizon == search.horizon
+        place = min(number, len(plan))
+        later = plan[number:]
+        kept = sum(one.count for one in later if one.horizon == search.horizon) * search.horizon
+        # A seed for every rung: what one initialisation favours is not taken for what the task favours.
+        seed = search.recipe.seed + place - 1
+        _climb(search, rung, kept, f"rung {place} of {len(plan)}" + ", again" * (number > place), seed)
     return verdict(search)
 
 
@@ -109,7 +115,8 @@ def _climb(search: Search, rung: Rung, kept: int, stage: str, seed: int) -> None
     if count < 1:
         return
     posterior = Posterior(search, also=rung.horizon)
-    places = spread_out(posterior.best_places(rung.horizon), count, rung.gap, posterior.low, posterior.high)
+    low, high = posterior.low - _BEYOND, posterior.high + _BEYOND
+    places = spread_out(posterior.best_places(rung.horizon, _BEYOND), count, rung.gap, low, high)
     _train(search, [10**place for place in places], rung.horizon, stage, seed)
 
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from surefoot.find.answer import Answer, divergence_rate, learned, unknown
 from surefoot.find.posterior import Posterior, halvings_of
@@ -15,16 +16,25 @@ from surefoot.maths.response import Prior
 
 __all__ = ["verdict"]
 
-TAIL = 0.05
+Floats = npt.NDArray[np.float64]
+
+TAIL = 0.015
+"""Share of the draws left out on either side: with it intervals hold what they are meant to in about nine of ten."""
 NOISE = 0.1
 """Share of the improvement by which a sweep's losses vary, for each unit of the noise of heights: twice what the
 height's definition gives, because a sweep has noise of its own."""
 RESOLUTION = 0.2
 """Decades between rates of a sweep that the interval is meant to hold the best of."""
+_CLOSE = 0.15
+"""Decades, the standard deviation by which a cliff moves from seed to seed: the rate is to be good so close by, too."""
+_HOPELESS = 0.4
+"""Expected share lost above which no rate is recommended."""
 _FEWEST = 3
 """Trials that learned, without which an interrupted search says nothing."""
 _FLAT = 0.02
 """A first rung in which no rate lost more than this share of the improvement is flat."""
+_BY_FAR = 0.05
+"""Share of the improvement by which the highest rate must beat the next, for better ones to be expected above."""
 _SURE = 1.0
 """Standard errors by which the best trial must have improved on the loss at initialisation."""
 
@@ -43,7 +53,7 @@ def verdict(search: Search, prior: Prior | None = None) -> Answer:
     posterior = Posterior(search, prior=prior)
     grid, shares = posterior.grid, posterior.shares()
     expected = shares.mean(0)
-    place = int(expected.argmin())
+    place = int(_blurred(expected, grid[1] - grid[0]).argmin())
     lr = float(10 ** grid[place])
     rng = np.random.default_rng(search.recipe.seed)
     low, high = lowest_place_interval(
@@ -51,9 +61,15 @@ def verdict(search: Search, prior: Prior | None = None) -> Answer:
     )
     low, high = min(low, float(grid[place])), max(high, float(grid[place]))
     cliff = divergence_rate(search.trials, start)
-    edge = _edge(posterior, place, low, high, done, cliff)
+    edge = _edge(search, posterior, place, low, high, done, cliff)
     if edge is not None:
         return Answer(None, edge, notes=halted)
+    if expected[place] > _HOPELESS:
+        return unknown(
+            f"rates cannot be told apart yet: even the best guess, {lr:.2g}, is expected to lose {expected[place]:.0%} "
+            "of the achievable improvement; raise `cost`",
+            notes=halted,
+        )
     # The median: the mean share lost is lifted by the few draws that put a cliff below this rate.
     loss, how = _expected_loss(search, good, float(np.median(shares[:, place])))
     return Answer(
@@ -63,6 +79,14 @@ def verdict(search: Search, prior: Prior | None = None) -> Answer:
         expected_loss=loss,
         notes=halted + how,
     )
+
+
+def _blurred(expected: Floats, step: float) -> Floats:
+    """`expected`, averaged with normal weights of standard deviation `_CLOSE` over places `step` apart."""
+    reach = math.ceil(3.0 * _CLOSE / step)
+    weight = np.exp(-0.5 * (np.arange(-reach, reach + 1) * step / _CLOSE) ** 2)
+    result: Floats = np.convolve(np.pad(expected, reach, mode="edge"), weight / weight.sum(), "valid")
+    return result
 
 
 def _refusal(search: Search, done: Sequence[Trial], good: Sequence[Trial]) -> str | None:
@@ -111,16 +135,34 @@ def _flat(done: Sequence[Trial], start: float) -> bool:
 
 
 def _edge(
-    posterior: Posterior, place: int, low: float, high: float, done: Sequence[Trial], cliff: float | None
+    search: Search,
+    posterior: Posterior,
+    place: int,
+    low: float,
+    high: float,
+    done: Sequence[Trial],
+    cliff: float | None,
 ) -> str | None:
     last = len(posterior.grid) - 1
     remedy = "give an `lr_range` that reaches further, or raise `cost`"
     if place <= 1 and low <= posterior.low + 1e-9:
         return f"the best rate lies at the lowest one tried, {10**posterior.low:.2g}, or below: {remedy}"
     top = max(done, key=lambda one: one.lr)
-    if place >= last - 1 and cliff is None and top.fate != "diverged" and high >= posterior.high - 1e-9:
+    at_the_end = (place >= last - 1 and high >= posterior.high - 1e-9) or _still_rising(
+        done, search.initial_loss or 0.0
+    )
+    if at_the_end and cliff is None and top.fate != "diverged":
         return f"the best rate lies at the highest one tried, {10**posterior.high:.2g}, or above: {remedy}"
     return None
+
+
+def _still_rising(done: Sequence[Trial], start: float) -> bool:
+    """Whether over every length the highest rate did best, and over the longest by far."""
+    rungs = [[one for one in done if one.horizon == horizon] for horizon in sorted({one.horizon for one in done})]
+    if any(min(rung, key=lambda one: one.loss).lr < max(one.lr for one in rung) for rung in rungs):
+        return False
+    best, *others = sorted(one.loss for one in rungs[-1])
+    return bool(others) and others[0] - best > _BY_FAR * (start - best)
 
 
 def _expected_loss(search: Search, good: Sequence[Trial], lost: float) -> tuple[float, tuple[str, ...]]:

@@ -6,10 +6,12 @@ diverged members do not drown the differences near the optimum. Lengths are coun
 
 The prior: over each length heights form a *basin*, which falls to the optimum and rises again. What a basin does not
 describe is a Gaussian process around it, with noise of its own over each length. From one length to the next the
-lowest place *drifts* along the log rate, as a random walk. Nothing is fitted: places, slopes, drift and noise are
-averaged over a grid, weighted by prior and marginal likelihood (Rasmussen and Williams 2006, sections 2.2, 2.7 and
-5.2); the places over all lengths are summed over from the shortest length to the full one, as in a hidden Markov
-model (Rabiner 1989, section III.A).
+lowest place *drifts* along the log rate, as a random walk with a direction, of which there are two accounts: it goes
+down by a little with every doubling of the length, whatever is gained; or it goes down where training longer gains no
+more, for then a lower rate reaches as far, and up where it gains a lot. Nothing is fitted: places, slopes, accounts of
+the drift and noise are averaged over a grid, weighted by prior and marginal likelihood (Rasmussen and Williams 2006,
+sections 2.2, 2.7 and 5.2); the places over all lengths are summed over from the shortest length to the full one, as
+in a hidden Markov model (Rabiner 1989, section III.A).
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Prior", "Response", "basin", "heights", "share_of"]
+__all__ = ["LIFTED", "STEADY", "Drift", "Prior", "Response", "basin", "heights", "share_of"]
 
 Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
@@ -63,6 +65,34 @@ def share_of(height: Floats) -> Floats:
 
 
 @dataclasses.dataclass(frozen=True)
+class Drift:
+    """One account of how the optimum moves from one length of training to another."""
+
+    rates: tuple[float, ...]
+    """Decades that it moves up for each halving where the longer training gains no more; averaged over."""
+    mean: float
+    deviation: float
+    jitter: float
+    """Standard deviation of the move over one halving; over more it grows with their square root."""
+    unsettled: float
+    """Standard deviation of the move for each doubling of the gain between two lengths."""
+    lift: float = 0.0
+    """Decades that gain takes from the move: times the root of halvings x doublings of the gain over them."""
+    slowing: float = 1.0
+    """Doublings for each halving that are still to come, as a share of those seen last."""
+    plateau: float = 0.0
+    """Share of the initial loss below which a gain is that of a plateau: at least the doublings up to it will come."""
+
+
+STEADY = Drift((-0.05, 0.02, 0.09, 0.16, 0.23, 0.3), 0.12, 0.1, jitter=0.15, unsettled=0.1)
+"""Whatever is gained: closest on tasks that learn from the first steps."""
+LIFTED = Drift(
+    (0.05, 0.125, 0.2, 0.275, 0.35), 0.2, 0.08, jitter=0.17, unsettled=0.35, lift=0.4, slowing=0.6, plateau=0.1
+)
+"""By what training longer gains: closest where learning begins late."""
+
+
+@dataclasses.dataclass(frozen=True)
 class Prior:
     """What is held of responses before any is seen; every tuple is averaged over."""
 
@@ -74,14 +104,8 @@ class Prior:
     """Height up to which the bottom is a parabola."""
     steepening: tuple[float, ...] = (0.0, 0.2)
     """How much steeper, as a share, the slopes are for each halving."""
-    drifts: tuple[float, ...] = (-0.05, 0.02, 0.09, 0.16, 0.23, 0.3)
-    """Decades that the optimum moves up for each halving."""
-    drift_mean: float = 0.12
-    drift_deviation: float = 0.1
-    jitter: float = 0.15
-    """Standard deviation of the drift over one halving; over more it grows with their square root."""
-    unsettled: float = 0.1
-    """Standard deviation of the drift for each doubling of the gain between two lengths."""
+    drifts: tuple[Drift, ...] = (STEADY, LIFTED)
+    """Accounts of the drift, equally likely."""
     noise: tuple[float, ...] = (0.02, 0.06, 0.2, 0.6)
     """Standard deviation of a height of 0 from seed to seed; it grows in proportion to 1 + height."""
     amplitude: float = 0.15
@@ -90,6 +114,8 @@ class Prior:
     """Decades over which the process bends."""
     offset: float = 0.5
     """Standard deviation of the basin's lowest height over each length."""
+    usual_scale: float = 1.0
+    """Decades around the usual rate in which the optimum over the full length is likely: Student's t, 3 degrees."""
     spacing: float = 0.1
     """Decades between the places that the optimum may have."""
     margin: float = 1.0
@@ -114,6 +140,8 @@ class Response:
         gains: length in halvings to the improvement on the initial loss that was reached over it. Where training
             longer still gains much, the optimum over the shorter length says less. None ignores this.
         also: a length that was not seen, over which curves will be drawn.
+        initial_loss: loss before training, that gains are compared with; 0 if it is not known.
+        usual: log10 of the rate that is usually best over the full length; None if nothing is known.
         prior: see `Prior`.
     """
 
@@ -125,6 +153,8 @@ class Response:
         *,
         gains: Mapping[float, float] | None = None,
         also: float = 0.0,
+        initial_loss: float = 0.0,
+        usual: float | None = None,
         prior: Prior | None = None,
     ) -> None:
         self.prior = p = prior or Prior()
@@ -137,35 +167,38 @@ class Response:
         self._lengths = {
             length: _Length(self, length, x[halvings == length], height[halvings == length]) for length in lengths
         }
-        self._growth = _growth(lengths, gains or {})
+        self._growth = {one: _growth(lengths, gains or {}, initial_loss, one) for one in p.drifts}
+        self._drifts = [(one, rate) for one in p.drifts for rate in one.rates]
+        away = np.zeros(len(self.places)) if usual is None else (self.places - usual) / p.usual_scale
+        self._usual: Floats = -2.0 * np.log1p(away**2 / 3.0)
         self._weights = self._chain(lengths)
 
     def _chain(self, lengths: list[float]) -> dict[float, Floats]:
         """Weights [drifts, shapes, places] over each length, given what was seen over it and all longer halvings."""
-        p = self.prior
-        shape = (len(p.drifts), len(self._shapes), len(self.places))
+        shape = (len(self._drifts), len(self._shapes), len(self.places))
         weights: dict[float, Floats] = {}
-        log_weight = np.broadcast_to(
-            -0.5 * ((np.array(p.drifts) - p.drift_mean) / p.drift_deviation)[:, None, None] ** 2, shape
-        )
+        bells = [np.exp(-0.5 * ((np.array(one.rates) - one.mean) / one.deviation) ** 2) for one in self.prior.drifts]
+        chances = np.concatenate([bell / bell.sum() for bell in bells])
+        log_weight = np.broadcast_to(np.log(chances)[:, None, None], shape)
         for place, length in enumerate(lengths):
             if place:
                 top = log_weight.max()
                 moved = [
-                    np.exp(log_weight[number] - top) @ self._transition(drift, lengths[place - 1], length)
-                    for number, drift in enumerate(p.drifts)
+                    np.exp(log_weight[number] - top) @ self._transition(drift, rate, lengths[place - 1], length)
+                    for number, (drift, rate) in enumerate(self._drifts)
                 ]
                 log_weight = np.log(np.maximum(np.stack(moved), 1e-300)) + top
-            log_weight = log_weight + self._lengths[length].evidence[None]
+            log_weight = log_weight + self._lengths[length].evidence[None] + (self._usual if length == 0 else 0.0)
             weight = np.exp(log_weight - log_weight.max())
             weights[length] = weight / weight.sum()
         return weights
 
-    def _transition(self, drift: float, shorter: float, longer: float) -> Floats:
+    def _transition(self, drift: Drift, rate: float, shorter: float, longer: float) -> Floats:
         """Chances [from, to] that the optimum goes from place to place when the training is so much longer."""
-        halvings = shorter - longer
-        spread = math.hypot(self.prior.jitter * math.sqrt(halvings), self.prior.unsettled * self._growth[longer])
-        away = self.places[None, :] - (self.places[:, None] - drift * halvings)
+        halvings, growth = shorter - longer, self._growth[drift][longer]
+        moved = rate * halvings - drift.lift * math.sqrt(halvings * growth)
+        spread = math.hypot(drift.jitter * math.sqrt(halvings), drift.unsettled * growth)
+        away = self.places[None, :] - (self.places[:, None] - moved)
         chance = np.exp(-0.5 * (away / spread) ** 2)
         result: Floats = chance / np.maximum(chance.sum(1, keepdims=True), 1e-300)
         return result
@@ -193,8 +226,8 @@ class Response:
 
     @property
     def drift(self) -> float:
-        """Posterior mean of the drift, decades per halving."""
-        return float(self._weights[0.0].sum((1, 2)) @ np.array(self.prior.drifts))
+        """Posterior mean of the drift where training longer gains no more, decades per halving."""
+        return float(self._weights[0.0].sum((1, 2)) @ np.array([rate for _, rate in self._drifts]))
 
     def draw(self, x: Floats, halvings: float, count: int, rng: np.random.Generator) -> Floats:
         """Curves drawn from the posterior: heights [count, len(x)], free of noise.
@@ -220,17 +253,23 @@ class Response:
         return drawn
 
 
-def _growth(lengths: list[float], gains: Mapping[float, float]) -> dict[float, float]:
-    """Doublings of the gain on the way to each length from the one before; unseen ones go on as before."""
+def _growth(
+    lengths: list[float], gains: Mapping[float, float], initial_loss: float, drift: Drift
+) -> dict[float, float]:
+    """Doublings of the gain on the way to each length from the one before; unseen ones slow down or leave a plateau."""
     growth: dict[float, float] = {}
-    pace = 0.0
+    pace = most = 0.0
     for before, length in itertools.pairwise(lengths):
         first, second = gains.get(before, 0.0), gains.get(length, 0.0)
+        most = max(most, first, second)
         if first > 0 and second > 0:
             growth[length] = max(0.0, math.log2(second / first))
             pace = growth[length] / (before - length)
         else:
-            growth[length] = pace * (before - length)
+            pace *= drift.slowing
+            hidden = drift.plateau * initial_loss
+            ahead = math.log2(hidden / most) if hidden > 0 and most > 0 else 0.0
+            growth[length] = max(pace * (before - length), ahead)
     return growth
 
 
