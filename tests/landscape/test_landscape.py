@@ -261,7 +261,7 @@ class TestInterrupts:
             if stage == "surface" and done > total / 2:
                 raise KeyboardInterrupt
 
-        found = sf.landscape(mlp(), lr=0.1, watch=watch, **QUICK | {"grid": 41})
+        found = sf.landscape(mlp(), lr=0.1, watch=watch, exact=True, **QUICK | {"grid": 41})
         assert not found.complete
         assert 0 < len(found.grid) < 41
         assert len(found.grid) == len(found.axes[1].values)

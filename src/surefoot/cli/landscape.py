@@ -234,13 +234,14 @@ def show_landscape(found: Landscape, console: Console) -> None:
     width = min(console.width, 110)
     for sentence in (surface_sentence(found), *filling_sentences(found), *axis_sentences(found)):
         console.print(sentence, markup=False, width=width)
-    for rows in (path_rows(found), theory_rows(found)):
+    paths = path_rows(found)
+    for rows in (paths, theory_rows(found)):
         if rows is None:
             continue
         columns, lines = rows.columns, rows.rows
         table = Table(box=None, pad_edge=False, header_style="bold", title=rows.caption, title_justify="left")
         for place, name in enumerate(columns):
-            table.add_column(name, justify="left" if place == 0 else "right")
+            table.add_column(name, justify="left" if place == 0 else "right", no_wrap=place > 0 and rows is paths)
         for line in lines:
             table.add_row(*line)
         console.print()

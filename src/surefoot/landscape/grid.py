@@ -42,7 +42,7 @@ def evaluate(
         origin: of the plane, [P].
         directions: of the plane, [k, P].
         lines: coordinates of the lines along each axis: one axis or two.
-        tick: told how many losses are there, of how many.
+        tick: told how many losses were evaluated, and how many there are.
         exact: whether every loss is evaluated; else those of a smooth surface are filled in from a few.
     """
     sheet = Sheet(ground, origin, directions, lines, tick)

@@ -47,7 +47,7 @@ class Sheet:
         origin: of the plane, [P].
         directions: of the plane, [k, P].
         lines: coordinates of the lines along each axis.
-        tick: told how many losses are there, of how many.
+        tick: told how many losses were evaluated, and how many there are.
     """
 
     def __init__(
@@ -88,10 +88,14 @@ class Sheet:
                 self.losses[y[part], x[part]] = losses
                 self.known[y[part], x[part]] = True
                 if self._tick is not None:
-                    self._tick(before + part.stop, before + len(x))
+                    self._tick(before + part.stop, self.known.size)
         except KeyboardInterrupt:
             self.interrupted = True
         return not self.interrupted
+
+    def fill(self, losses: Floats) -> None:
+        """Take losses, [rows, columns], for the crossings that were not evaluated."""
+        self.losses = np.where(self.known, self.losses, losses)
 
     def surface(self, error: float | None = None) -> Surface:
         """What is there: all of it, or after an interrupt rows that are complete; else a coarser grid that is.

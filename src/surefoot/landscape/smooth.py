@@ -132,7 +132,7 @@ def _finished(sheet: Sheet, losses: Floats, difference: float) -> float | None:
     small = _SEEN * np.abs(losses) < error
     if np.mean(small | sheet.known) > _SHARE or not sheet.take(small):
         return None
-    sheet.losses = np.where(sheet.known, sheet.losses, losses)
+    sheet.fill(losses)
     return error
 
 

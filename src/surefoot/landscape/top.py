@@ -36,7 +36,7 @@ def top_direction(ground: Ground, point: Numbers, seed: int, *, count: int = 1) 
     hvp.put(torch.as_tensor(point).to(hvp.device, hvp.dtype))
     found = top_eigenvector(hvp, count=count, tolerance=_SURE, seed=seed)
     notes = list(hvp.notes)
-    if not found.converged:
+    if not found.converged and found.residuals[0] > 0:
         notes.append(
             f"the top eigenvalue {found.value:.4g} has not settled after {found.products} products: residual "
             f"{float(found.residuals[0]):.2g}"
