@@ -241,6 +241,10 @@ def main() -> None:
     data["scaling"] = [round(float(scaled.coef_[0, 0]), 4), round(float(scaled.intercept_[0]), 4)]
     chance = 1 / (1 + np.exp(-(data["scaling"][0] * odds + data["scaling"][1])))
     data["rules"] = rules(chance[~short], y[~short], np.array([one.good for one in found])[~short])
+    data["left_out"] = left_out_figures(
+        chance[~short], y[~short], [one for one, cut in zip(found, short, strict=True) if not cut], data["rules"]
+    )
+    print(data["left_out"], flush=True)
     data["verdicts"] = {verdict: exported(trees(x, y, short, place)) for place, verdict in enumerate(VERDICTS)}
     away = np.array([math.nan if one.decades is None else one.decades for one in found])
     side = np.array([one.direction for one in found])
@@ -263,6 +267,26 @@ def told(chance: Any, bounds: dict[str, dict[str, float]]) -> Any:
     least = np.array([bounds["least"][kind] for kind in kinds])
     doubt = np.array([bounds["doubt"].get(kind, 1.0) for kind in kinds])
     return (chance.max(1) >= least) & (chance[:, VERDICTS.index("rate_ok")] <= doubt)
+
+
+def left_out_figures(chance: Any, y: Any, found: list[Example], bounds: dict[str, dict[str, float]]) -> dict[str, Any]:
+    """The goals on tasks whose family the trees had not seen; the bounds were chosen on these."""
+    said, top = told(chance, bounds), chance.argmax(1)
+    names = np.array(VERDICTS)[top]
+    good, side = np.array([one.good for one in found]), np.array([one.direction for one in found])
+    right = y[np.arange(len(y)), top] == 1
+    fault = said & ~np.isin(names, [name for name in VERDICTS if KIND[name] == "fine"])
+    way = np.select([names == "rate_too_low", np.isin(names, ["rate_too_high", "diverged", "noise_floor"])], [1, -1])
+    sided = said & (side != 0) & (way != 0)
+    bins = np.minimum((chance.max(1)[said] * 10).astype(int), 9)
+    off = [(chance.max(1)[said][bins == one].mean() - right[said][bins == one].mean()) * (bins == one).mean()
+           for one in np.unique(bins)]  # fmt: skip
+    return {
+        "tasks": len({one.task for one in found}), "runs": len(found), "good_runs": int(good.sum()),
+        "right": round(float(right[said].mean()), 4), "abstained": round(float(1 - said.mean()), 4),
+        "false_alarms": round(float(fault[good].mean()), 4), "direction": round(float((way == side)[sided].mean()), 4),
+        "calibration_error": round(float(np.abs(off).sum()), 4),
+    }  # fmt: skip
 
 
 def sizes(x: Any, away: Any, family: Any, asked: Any, off: list[Any]) -> dict[str, Any]:
@@ -300,8 +324,20 @@ def sizes(x: Any, away: Any, family: Any, asked: Any, off: list[Any]) -> dict[st
             f"on a good rate {(missed[here] <= 0).mean():.3f}, near the middle {(strict[here] <= 0.5).mean():.3f}",
             flush=True,
         )
+    inside = (truth >= low) & (truth <= high)
+    here = high - low <= widest
+    figures = {
+        "told": int(here.sum()), "asked": len(here), "size": _share(missed[here] <= 0.5),
+        "size_on_good": _share(missed[here] <= 0), "size_to_middle": _share(strict[here] <= 0.5),
+        "size_inside": _share(inside[here]),
+    }  # fmt: skip
+    print(figures, flush=True)
     fits = [exported(quantile(part).fit(x, away, sample_weight=weight / weight.mean())) for part in PARTS]
-    return {"quantiles": fits, "slack": round(slack, 3), "widest": round(widest, 3)}
+    return {"quantiles": fits, "slack": round(slack, 3), "widest": round(widest, 3), "left_out": figures}
+
+
+def _share(true: Any) -> float:
+    return round(float(np.mean(true)), 4)
 
 
 def weighted(values: Any, weight: Any, part: float) -> float:

@@ -2,7 +2,9 @@
 
     python benchmarks/diagnosis_report.py [--peers PYTHON | --peers kept]
 
-Every held-out training is logged once (see diagnosis_logs.py) and diagnosed by `diagnose_run`, as a user's log is. With
+Every training of the tasks made afterwards is logged once (see diagnosis_logs.py) and diagnosed by `diagnose_run`, as a
+user's log is. Beside their figures stand those of the calibration tasks, each judged by trees that had not seen its
+family (diagnosis_fit.py); bounds were chosen on these. With
 `--peers`, the Python of an environment with the other tools (runmedic, losslint, gradsnitch, finetune-doctor, sk-autod,
 training-doctor, numpy, pandas), they are asked about the same logs. A peer is right if any of its findings of the
 severity of a warning names a right cause, by `MEANINGS`, or if it finds nothing and nothing is wrong; where it finds
@@ -18,6 +20,7 @@ one in hindsight, would reach.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import math
 import subprocess
@@ -29,9 +32,9 @@ from typing import Any
 
 import numpy as np
 
-from diagnosis_corpus import FILE, FRESH_FILE, LATER_FILE, THIRD_FILE
+from diagnosis_corpus import FILES, FRESH_FILE
 from diagnosis_logs import OK, Example, examples, load
-from diagnosis_tasks import CALIBRATION, FRESH, HELD_OUT
+from diagnosis_tasks import CALIBRATION, FRESH
 from surefoot.diagnose import diagnose_run
 from surefoot.diagnose.fitted import constants
 from surefoot.diagnose.siblings import place
@@ -45,11 +48,9 @@ GOALS = {
     "calibration_error": 0.05,
 }  # fmt: skip
 LOOKS = {
-    "held_out": "Looked at six times: at three settings of the bounds for abstaining on the first tasks; at "
-    "a fit on 47 tasks, with 5.5% false alarms, and once more beside the fit before it; and now, at a fit on 55 tasks, "
-    "whose verdicts do without the paces of the loss, as left-out calibration tasks advised.",
-    "fresh": "Trained when everything had been chosen, and looked at once. What had been fresh before was fitted on "
-    "since; its figures, as they were, stand under earlier_fresh.",
+    "left_out": "Calibration tasks, whole families left out in turn: what was chosen, was chosen on these.",
+    "fresh": "Made before the last fit was done, and looked at once, after it. What had been fresh "
+    "or held out before was fitted on since; its figures, as they were, stand under earlier_fresh.",
 }
 """How often what the figures are of had been looked at before."""
 HIGH = frozenset({"rate_too_high", "diverged", "noise_floor"})
@@ -197,9 +198,11 @@ def by_siblings(found: list[Example]) -> dict[str, Any]:
     for one in sweeps.values():
         if one.fault == "none" and np.isfinite(one.run.lr).any():
             groups.setdefault(one.sweep, []).append(one)
+    # In one sweep logs count alike.
+    counted = lambda one: dataclasses.replace(one.run, unit="step")  # noqa: E731
     right, size = [], []
     for group in groups.values():
-        for example, where in zip(group, place([one.run for one in group]), strict=True):
+        for example, where in zip(group, place([counted(one) for one in group]), strict=True):
             if where is None or 0.05 < where.share <= 0.10:
                 continue
             verdicts = OK if where.share <= 0.05 else {"rate_too_low"} if where.low > 0 else HIGH
@@ -274,11 +277,9 @@ def main() -> None:
     parser.add_argument("--peers", metavar="PYTHON", help="or `kept`: as in the record that is there")
     parser.add_argument("--out", type=Path, default=OUT)
     asked = parser.parse_args()
-    trainings, head = load(FILE)
-    later = [one for file in (LATER_FILE, THIRD_FILE) for one in load(file)[0]]
-    held = [one for one in trainings if one["task"] in HELD_OUT]
-    calibration = sum(one["task"] in CALIBRATION for one in (*trainings, *later))
-    found = examples(held, seed=SEED)
+    calibration = sum(len(load(file)[0]) for file in FILES)
+    trainings, head = load(FRESH_FILE)
+    found = examples(trainings, seed=SEED)
     given = [diagnose_run(one.run, evidence=one.beside) for one in found]
     figures = measured(found, given)
     faulty = [not one.good for one in found]
@@ -289,21 +290,21 @@ def main() -> None:
     }
     record = {
         "about": __doc__.split("\n", maxsplit=1)[0],
-        "trainings": {"all": len(trainings) + len(later), "calibration": calibration, "held_out": len(held)},
+        "trainings": {"calibration": calibration, "fresh": len(trainings)},
         "looks": LOOKS,
         "corpus": head["provenance"], "provenance": Provenance.here(seeds={"logs": SEED}).to_json(),
-        "tasks": {"calibration": list(CALIBRATION), "held_out": list(HELD_OUT)},
-        "goals": GOALS, "held_out": figures | table,
+        "tasks": {"calibration": list(CALIBRATION), "fresh": list(FRESH)},
+        "goals": GOALS, "left_out": left_out(), "fresh": {"tasks": list(FRESH)} | figures | table,
         "by_verdict": by_verdict(found, given),
-        "by_task": by_task(found, given, HELD_OUT),
+        "by_task": by_task(found, given, FRESH),
         "siblings": by_siblings(found),
-        "fresh": fresh(), "earlier_fresh": earlier(asked.out),
+        "earlier_fresh": earlier(asked.out),
         "thresholds": constants()["thresholds"], "rules": constants()["rules"], "scaling": constants()["scaling"],
         "peers": _peers(found, asked.peers, asked.out),
     }  # fmt: skip
     asked.out.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     for name, goal in GOALS.items():
-        print(f"{name}: {figures[name]} (goal {goal})")
+        print(f"{name}: {figures[name]}, left out {record['left_out'][name]} (goal {goal})")
     print(json.dumps({k: v for k, v in figures.items() if k not in GOALS and "curve" not in k} | table))
     print("siblings", record["siblings"])
     wrong = Counter(
@@ -321,27 +322,32 @@ def _peers(found: list[Example], asked: str | None, file: Path) -> dict[str, Any
     return peers(found, asked) if asked else {}
 
 
+def left_out() -> dict[str, Any]:
+    """The goals on calibration tasks whose family had been left out, as the fit found them."""
+    data = constants()
+    sides = [data["sizes"][side]["left_out"] for side in ("low", "high")]
+    told = sum(side["told"] for side in sides)
+    sizes = {
+        name: round(sum(side["told"] * side[name] for side in sides) / told, 4)
+        for name in ("size", "size_on_good", "size_to_middle", "size_inside")
+    }
+    return {**data["left_out"], **sizes, "sized": round(told / sum(side["asked"] for side in sides), 4)}
+
+
 def earlier(file: Path) -> list[dict[str, Any]]:
-    """Figures of tasks that were fresh when the record in `file` was made, or before."""
+    """Figures of tasks that were fresh or held out when the record in `file` was made, or before."""
     record = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     looks: list[dict[str, Any]] = record.get("earlier_fresh", [])
     last = record.get("fresh", {})
     if last and last["tasks"] != list(FRESH):
-        looks.append({key: value for key, value in last.items() if key not in ("by_task", "calibration_curve")})
+        if "held_out" in record:
+            looks.append({"tasks": record["tasks"]["held_out"], **_without_curves(record["held_out"])})
+        looks.append(_without_curves(last))
     return looks
 
 
-def fresh() -> dict[str, Any]:
-    """The same figures on tasks that were trained after everything was fitted and chosen; empty where they are not."""
-    if not FRESH_FILE.exists():
-        return {}
-    trainings, head = load(FRESH_FILE)
-    found = examples(trainings, seed=SEED)
-    given = [diagnose_run(one.run, evidence=one.beside) for one in found]
-    return {
-        "tasks": list(FRESH), "trainings": len(trainings), "corpus": head["provenance"], **measured(found, given),
-        "by_task": by_task(found, given, FRESH),
-    }  # fmt: skip
+def _without_curves(figures: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in figures.items() if key not in ("by_task", "calibration_curve")}
 
 
 def by_task(found: list[Example], given: list[Diagnosis], names: tuple[str, ...]) -> dict[str, Any]:

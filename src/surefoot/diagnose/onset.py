@@ -40,9 +40,10 @@ def onset_of(trend: Trend, losses: Series, validation: Validation | None, *, in_
     time = float_series(losses.step - float(losses.step[0]) + 0.5 * between)
     whole = float(time[-1]) + 0.5 * between
     size = max(abs(trend.initial), _TINY)
-    drop = max(trend.drop, 1e-4 * size)
     noise = max(0.0 if math.isnan(trend.noise) else trend.noise, 1e-4 * size)
     first = float(loss[0])
+    # The trend begins with a mean, which a fall within a few updates has already passed.
+    drop = max(trend.drop, first - min(trend.lowest, trend.final), 1e-4 * size)
     grid = np.geomspace(max(float(time[0]), 0.5), float(time[-1]), 24)
     course = _levels(time, loss, grid)
     found = {
