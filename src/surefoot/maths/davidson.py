@@ -28,6 +28,8 @@ __all__ = ["warm_eigenpairs"]
 
 _RIVAL = 0.9
 """The runner-up of the last call is looked at too if it was within this share of what is found: it may be ahead now."""
+_MIXED = 0.5
+"""Length of the runner-up in the second direction, beside the step of length 1: it then takes no product of its own."""
 _PIVOT = 0.15
 """Smallest share of what was missed that lies along the vector itself."""
 _MOVED = 0.3
@@ -74,7 +76,7 @@ def warm_eigenpairs(
             if len(tried) < count:
                 model.moved = max(model.moved, float((image - model.values[len(tried)] * fresh).norm()))
             tried, images = torch.cat([tried, fresh[None]]), torch.cat([images, image[None]])
-        values, ritz = _eigen(tried @ images.T)
+        values, ritz = _eigen(tried.double() @ images.double().T)
         columns = torch.as_tensor(ritz.T.copy(), dtype=tried.dtype, device=tried.device)
         vectors, ahead = columns @ tried, columns @ images
         rests = ahead - torch.as_tensor(values, dtype=tried.dtype, device=tried.device)[:, None] * vectors
@@ -88,17 +90,18 @@ def warm_eigenpairs(
         top = slice(0, count)
         settled = bool(np.all(errors[top] <= tolerance * max(float(np.abs(values[top]).max()), 1e-300)))
         made = len(tried)
-        if settled and not looked and made < most and len(model.values) > count:
-            rival = model.values[count]
-            if rival > values[count - 1] - (1 - _RIVAL) * abs(values[count - 1]):
-                looked, waiting = True, [model.space[count]]
-                continue
-        if settled or made >= min(most, size):
+        rival = None
+        if not looked and made < most and len(model.values) > count:
+            near = model.values[count] > values[count - 1] - (1 - _RIVAL) * abs(values[count - 1])
+            rival = _outside(tried, model.space[count]) if near else None
+        if made >= min(most, size) or (settled and rival is None):
             break
         worst = int(np.argmax(errors[top]))
-        waiting = [model.step(rests[worst], float(values[worst]))]
-        if _outside(tried, waiting[0]) is None:
-            waiting = [rests[worst]]
+        step = _outside(tried, model.step(rests[worst], float(values[worst])))
+        step = rests[worst] if step is None else step
+        if rival is not None:
+            looked, step = True, rival if settled else step + _MIXED * rival
+        waiting = [step]
     learned = model.learned(tried, images, keep=len(before.space))
     if settled:
         values = values + np.minimum(moves, errors)
