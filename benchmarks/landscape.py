@@ -4,14 +4,17 @@ A plane of 51 x 51 losses over 256 examples of a small MLP: seconds, and time pe
 loss-landscapes and loss-landscape-3d, each used as its documentation says, with all examples in one batch. And a plane
 of the digits CNN beside as many bare forward passes of that CNN: module and loss, nothing else.
 
-- Ours is the whole call, which leaves all 2,601 losses (choosing how many points go at once, evaluating, filling in),
-  divided by 2,601. Few of them are evaluated: tanh makes the surface smooth, and a polynomial gives the others. How
-  many were is in the record, with the largest error at all 2,601 points against a surface of which every point was
-  evaluated; the run fails if it is larger than the error that the call states. The row "surefoot, every point" is that
-  other surface: `exact=True`, and what is done where a network is not smooth. Of the CNN every point is evaluated.
+- Ours is the whole call, which leaves all 2,601 losses (drawing directions, choosing how many points go at once,
+  evaluating, filling in), divided by 2,601. Few of them are evaluated: tanh makes the surface smooth, and a polynomial
+  gives the others. How many were is in the record, with the largest error at all 2,601 points against a surface of
+  which every point was evaluated; the run fails if it is larger than the error that the call states. The row "surefoot,
+  every point" is that other surface: `exact=True`, and what is done where a network is not smooth. Of the CNN every
+  point is evaluated.
+- What is there before every call, of ours and of the peers': the model, and the examples as tensors. Making that takes
+  us `set_up` seconds. What depends on the size of the grid alone, which lines are taken, is computed by the first call.
 - One thread; times are the processor's, so that other work on the machine does not stretch them. Ways are measured in
-  turn, several times, and medians compared; in its turn a short call is repeated until 50 ms have passed, as the peers
-  take that long, and the first call of each turn, with cold caches, is recorded as well.
+  turn, several times, and medians compared; in its turn a short call is repeated until 100 ms have passed, as the peers
+  take that long. The first call of each turn, which finds cold caches, is recorded as well.
 - Some losses of our planes are checked against the obvious loop.
 
     pip install loss-landscapes loss-landscape-3d
@@ -44,14 +47,14 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from surefoot.landscape.grid import evaluate
 from surefoot.landscape.ground import Ground
-from surefoot.landscape.planes import random_plane
+from surefoot.landscape.planes import Plane, random_plane
 from surefoot.landscape.sheet import Surface
 from surefoot.tasks.catalogue import find_entry
 from surefoot.tasks.task import Task
 
 RECORD = Path(__file__).parent / "records" / "landscape.json"
 EXAMPLES = 256
-TURN = 0.05
+TURN = 0.1
 GOAL_SECONDS = 0.15
 GOAL_RATIO = 30.0
 GOAL_FORWARD = 2.0
@@ -85,14 +88,17 @@ def our_plane(task: Task, grid: int, *, exact: bool = False) -> tuple[Callable[[
     """The whole of it: chunks are calibrated anew each time."""
     ground = Ground(task, task.make_model(0), examples=min(EXAMPLES, task.train.size))
     origin = ground.weights.point(dict(ground.model.named_parameters()))
-    plane = random_plane("filter", ground.weights, origin, "start", dims=2, seed=0)
     lines = [np.linspace(-1.0, 1.0, grid)] * 2
 
+    def drawn() -> Plane:
+        return random_plane("filter", ground.weights, origin, "start", dims=2, seed=0)
+
     def work() -> Surface:
+        plane = drawn()
         ground._width = None
         return evaluate(ground, plane.origin, plane.directions, lines, exact=exact)
 
-    surface = work()
+    surface, plane = work(), drawn()
     losses = surface.losses
     middle = grid // 2
     rows = [(0, 0), (middle, middle), (grid - 1, middle), (middle, 1)]
@@ -190,7 +196,7 @@ def errors_of(filled: Surface, every: Surface) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Time of a plane of losses beside other tools and bare passes.")
     parser.add_argument("--grid", type=int, default=51, help="lines along an axis")
-    parser.add_argument("--peer-grid", type=int, default=21, help="lines of the peers, which are compared per point")
+    parser.add_argument("--peer-grid", type=int, default=51, help="lines of the peers, which are compared per point")
     parser.add_argument("--cnn-grid", type=int, default=15)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--no-record", action="store_true")
@@ -201,6 +207,8 @@ def main() -> None:
     tiny, ground = our_plane(tiny_task(), options.grid)
     every, every_ground = our_plane(tiny_task(), options.grid, exact=True)
     errors = errors_of(tiny(), every())
+    task = tiny_task()
+    errors["set_up"] = processor_seconds(lambda: Ground(task, task.make_model(0), examples=EXAMPLES))[1]
     points = options.grid**2
     ways: dict[str, tuple[Callable[[], Any], int]] = {
         "surefoot": (tiny, points),
