@@ -2,6 +2,7 @@
 
     python benchmarks/diagnosis_fit.py               # makes src/surefoot/diagnose/fitted.json
     python benchmarks/diagnosis_fit.py --thresholds  # only those of the checks
+    python benchmarks/diagnosis_fit.py --sizes       # only what sizes are told from
 
 Only the calibration tasks are seen. What is judged on the way (probabilities, when to abstain, how wide intervals are)
 is judged on tasks that the forest at hand has not seen: families of tasks are left out in five groups.
@@ -12,6 +13,7 @@ from __future__ import annotations
 import json
 import math
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -34,13 +36,13 @@ VERDICTS = (
     "rate_too_low", "rate_ok", "rate_too_high", "diverged", "overfitting", "noise_floor", "not_learning", "no_update",
     "data_problem", "schedule_too_early", "spike_recovered", "nan",
 )  # fmt: skip
-PARTS = (0.1, 0.5, 0.9)
+PARTS = (0.1, 0.9)
 FORMS, GROUPS, SEED = 2, 5, 0
 PART = 0.25
 """Of the steps, after which trainings at constant rates are also taken to end: budgets too short."""
-HOLD, SIZED = 0.8, 0.8
-"""Of the wrong rates of tasks left out, the share whose best rate lies in the interval, and that which is given one:
-the narrowest intervals."""
+HOLD, HIT, SIZED = 0.8, 0.72, 0.4
+"""Of the wrong rates of tasks left out, the share whose best rate lies in the interval; the share of guesses within
+half a decade, as which the widest interval is chosen; and the share that is given a size at least."""
 FAMILIES = tuple(dict.fromkeys(family_of(name) for name in CALIBRATION))
 TOLD, RIGHT = 0.76, 0.91
 """What must be kept on calibration tasks that were left out, while false alarms are made as rare as can be: the
@@ -72,6 +74,13 @@ def quantile(part: float) -> HistGradientBoostingRegressor:
     return HistGradientBoostingRegressor(
         loss="quantile", quantile=part, max_iter=60, learning_rate=0.1, max_leaf_nodes=10, min_samples_leaf=20,
         max_features=0.4, l2_regularization=2.0, random_state=SEED,
+    )  # fmt: skip
+
+
+def guesser() -> HistGradientBoostingRegressor:
+    return HistGradientBoostingRegressor(
+        max_iter=140, learning_rate=0.06, max_leaf_nodes=12, min_samples_leaf=20, max_features=0.25,
+        l2_regularization=5.0, random_state=SEED,
     )  # fmt: skip
 
 
@@ -232,8 +241,13 @@ def main() -> None:
     found, short = [one for one, kept in zip(found, asked_for, strict=True) if kept], short[asked_for]
     x = matrix(found)
     print(f"{len(found)} runs", flush=True)
-    y = np.array([[verdict in one.right for verdict in VERDICTS] for one in found], float)
     family = np.array([family_of(one.task) for one in found])
+    if "--sizes" in sys.argv:
+        old = json.loads(OUT.read_text(encoding="utf-8"))
+        old["sizes"] = both_sizes(found, x, family)
+        OUT.write_text(json.dumps(old, separators=(",", ":")) + "\n", encoding="utf-8")
+        return
+    y = np.array([[verdict in one.right for verdict in VERDICTS] for one in found], float)
     odds = left_out(x, y, family, short)
     top = odds.argmax(1)
     right = y[np.arange(len(y)), top] == 1
@@ -246,15 +260,7 @@ def main() -> None:
     )
     print(data["left_out"], flush=True)
     data["verdicts"] = {verdict: exported(trees(x, y, short, place)) for place, verdict in enumerate(VERDICTS)}
-    away = np.array([math.nan if one.decades is None else one.decades for one in found])
-    side = np.array([one.direction for one in found])
-    given = told(chance, data["rules"])
-    data["sizes"] = {}
-    for name, sign, verdicts in (("low", 1, ("rate_too_low",)), ("high", -1, ("rate_too_high", "diverged"))):
-        rows = (side == sign) & np.isfinite(away)
-        asked = (given & np.isin(np.array(VERDICTS)[top], verdicts))[rows]
-        near = [one.off for one, chosen in zip(found, rows, strict=True) if chosen]
-        data["sizes"][name] = sizes(x[rows], away[rows], family[rows], asked, near)
+    data["sizes"] = both_sizes(found, x, family)
     with mock.patch.object(fitted, "constants", return_value=data):
         data["thresholds"] = thresholds(everything)
     OUT.write_text(json.dumps(data, separators=(",", ":")) + "\n", encoding="utf-8")
@@ -289,62 +295,62 @@ def left_out_figures(chance: Any, y: Any, found: list[Example], bounds: dict[str
     }  # fmt: skip
 
 
-def sizes(x: Any, away: Any, family: Any, asked: Any, off: list[Any]) -> dict[str, Any]:
-    """Trees of the quantiles; the decades to add on both sides so that `HOLD` of the sizes lie inside; the widest.
+def both_sizes(found: list[Example], x: Any, family: Any) -> dict[str, Any]:
+    """What sizes are told from, on both sides; a rate under which the loss has not moved is not asked about."""
+    away = np.array([math.nan if one.decades is None else one.decades for one in found])
+    asked = np.isfinite(away) & np.array(["no_update" not in one.right for one in found])
+    side = np.array([one.direction for one in found])
+    result = {}
+    for name, sign in (("low", 1), ("high", -1)):
+        rows = asked & (side == sign)
+        near = np.array([one.near for one, here in zip(found, rows, strict=True) if here], float)
+        result[name] = sizes(x[rows], away[rows], family[rows], near)
+    return result
 
-    Every family weighs as much. Slack and width are chosen on rows of families that were left out, where a wrong rate
-    is told (`asked`); `off` says of each row by how much a correction misses the near-best rates.
+
+def sizes(x: Any, away: Any, family: Any, near: Any) -> dict[str, Any]:
+    """Trees of the guess and of the quantiles; the decades to add on both sides so that `HOLD` of the sizes lie inside;
+    the widest distance of the quantiles at which a size is told.
+
+    A family weighs as the root of its number of runs. What is chosen, is chosen on families that were left out; `near`
+    are the near-best rates.
     """
-    weight = 1.0 / np.array([(family == one).sum() for one in family])
-    guessed = np.zeros((len(away), len(PARTS)))
+    weight = 1.0 / np.sqrt([(family == one).sum() for one in family])
+    weight /= weight.mean()
+    makers = (guesser, *(partial(quantile, part) for part in PARTS))
+    told = np.zeros((len(away), len(makers)))
     for number in range(GROUPS):
         inside = np.isin(family, FAMILIES[number::GROUPS])
-        for place, part in enumerate(PARTS):
-            model = quantile(part).fit(
-                x[~inside], away[~inside], sample_weight=weight[~inside] / weight[~inside].mean()
-            )
-            guessed[inside, place] = model.predict(x[inside])
-    guessed.sort(axis=1)
-    low, middle, high = guessed[asked].T
-    truth, heavy = away[asked], 1.0 / np.array([(family[asked] == one).sum() for one in family[asked]])
-    slack = weighted(np.maximum(low - truth, truth - high), heavy, HOLD)
-    low, high = np.minimum(low - slack, middle), np.maximum(high + slack, middle)
-    widest = weighted(high - low, heavy, SIZED)
-    some = [one for one, here in zip(off, asked, strict=True) if here]
-    missed = np.array([one(place) for one, place in zip(some, (low + high) / 2, strict=True)])
-    strict = np.abs((low + high) / 2 - truth)
-    always = np.array([one(float(np.median(truth))) for one in some])
-    print(
-        f"size of {len(truth)}, slack {slack:.2f}, widest {widest:.2f}; one factor for all {(always <= 0.5).mean():.3f}"
-    )
-    for width in (*np.quantile(high - low, (0.25, 0.5, 0.75)), widest, 9.0):
-        here = high - low <= width
-        print(
-            f"  intervals up to {width:.2f}: {here.mean():.2f}, near {(missed[here] <= 0.5).mean():.3f}, "
-            f"on a good rate {(missed[here] <= 0).mean():.3f}, near the middle {(strict[here] <= 0.5).mean():.3f}",
-            flush=True,
-        )
-    inside = (truth >= low) & (truth <= high)
-    here = high - low <= widest
+        for place, make in enumerate(makers):
+            model = make().fit(x[~inside], away[~inside], sample_weight=weight[~inside])
+            told[inside, place] = model.predict(x[inside])
+    guess, width = told[:, 0], np.maximum(told[:, 2] - told[:, 1], 0.0)
+    strict = np.abs(guess - away)
+    missed = np.maximum(np.maximum(near[:, 0] - guess, guess - near[:, 1]), 0.0)
+    order = np.argsort(width)
+    hit = np.cumsum(strict[order] <= 0.5) / np.arange(1, len(order) + 1)
+    least = int(SIZED * len(order))
+    reached = np.flatnonzero(hit >= HIT)
+    count = max(least, int(reached[-1]) if len(reached) else 0)
+    widest = float(width[order][min(count, len(order) - 1)])
+    here = width <= widest
+    slack = float(np.quantile((strict - 0.5 * width)[here], HOLD))
+    half = np.minimum(0.5 * width + slack, np.abs(guess))
     figures = {
         "told": int(here.sum()), "asked": len(here), "size": _share(missed[here] <= 0.5),
         "size_on_good": _share(missed[here] <= 0), "size_to_middle": _share(strict[here] <= 0.5),
-        "size_inside": _share(inside[here]),
+        "size_inside": _share((strict <= half)[here]),
     }  # fmt: skip
-    print(figures, flush=True)
-    fits = [exported(quantile(part).fit(x, away, sample_weight=weight / weight.mean())) for part in PARTS]
-    return {"quantiles": fits, "slack": round(slack, 3), "widest": round(widest, 3), "left_out": figures}
+    print(figures, round(widest, 2), round(slack, 2), flush=True)
+    fits = [exported(make().fit(x, away, sample_weight=weight)) for make in makers]
+    return {
+        "guess": fits[0], "quantiles": fits[1:], "slack": round(slack, 3), "widest": round(widest, 3),
+        "left_out": figures,
+    }  # fmt: skip
 
 
 def _share(true: Any) -> float:
     return round(float(np.mean(true)), 4)
-
-
-def weighted(values: Any, weight: Any, part: float) -> float:
-    """The value up to which `part` of the weight lies."""
-    order = np.argsort(values)
-    share = np.cumsum(weight[order]) / weight.sum()
-    return float(values[order][np.searchsorted(share, part)])
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import surefoot as sf
 from surefoot.diagnose import diagnose_run
 from surefoot.diagnose.correction import correction_words
-from surefoot.diagnose.fitted import Trees, constants
+from surefoot.diagnose.fitted import Trees, constants, size_interval
 from surefoot.diagnose.siblings import place
 from surefoot.errors import InputError
 from surefoot.records.diagnosis import FINE, Diagnoses, Diagnosis
@@ -24,13 +24,38 @@ HIGH = {"rate_too_high", "diverged"}
 EXAMPLES = Path(__file__).parent.parent / "logs" / "examples"
 
 
-def test_a_straight_slow_descent_is_a_rate_too_low_and_says_by_how_much():
+def test_a_straight_slow_descent_is_a_rate_too_low():
     found = diagnose_run(run_of(straight()))
     assert found.verdict == "rate_too_low"
     assert found.is_fault
+    assert found.remedy.startswith("Raise the rate")
+
+
+def test_a_slow_descent_that_slackens_says_by_how_much():
+    found = diagnose_run(run_of(2.3 * np.exp(-np.arange(400) / 500) + noise(400, 0.05)))
+    assert found.verdict == "rate_too_low"
     assert found.decades[0] >= 0
     assert found.decades[1] > 0.3
     assert "multiply" in found.remedy
+
+
+def test_a_size_has_its_guess_in_the_middle_and_ends_on_its_side():
+    """The interval is the guess with as much on either side, cut where it would cross nought; or nothing."""
+    from surefoot.diagnose.features import NAMES
+
+    rng, told = np.random.default_rng(4), 0
+    for _ in range(60):
+        features = dict(zip(NAMES, rng.normal(0, 1, len(NAMES)), strict=True))
+        for side, name in ((1, "low"), (-1, "high")):
+            ends, fit = size_interval(features, side), constants()["sizes"][name]
+            if ends is None:
+                continue
+            told += 1
+            guess = Trees(fit["guess"]).total(list(features.values()))
+            assert sum(ends) / 2 == pytest.approx(guess)
+            assert min(one * side for one in ends) >= -1e-9
+            assert ends[1] - ends[0] <= fit["widest"] + 2 * fit["slack"] + 1e-9
+    assert told >= 10
 
 
 def test_a_loss_that_grows_without_end_is_a_rate_too_high():

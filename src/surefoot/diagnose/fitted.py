@@ -2,8 +2,9 @@
 
 For each verdict, *trees* add up the log odds that it is right about a run; several verdicts can be right about one. A
 straight line through the log odds makes them honest probabilities (Platt 1999). For each side on which a rate can be
-wrong, other trees give quantiles of the decades by which it is (Koenker and Bassett 1978); a margin, fitted on tasks
-that were left out, makes the interval hold as often as it says (Romano, Patterson and Candès 2019). All trees are
+wrong, other trees guess the decades by which it is, and their quantiles (Koenker and Bassett 1978), whose distance says
+how sure that is; a margin, fitted on tasks that were left out, makes the interval hold as often as it says (Romano,
+Patterson and Candès 2019). All trees are
 boosted (Friedman 2001). They were made by benchmarks/diagnosis_fit.py; reading them needs the standard library alone.
 """
 
@@ -18,7 +19,7 @@ from typing import Any
 
 from surefoot.diagnose.features import NAMES
 
-__all__ = ["MISSING", "Trees", "constants", "likelihoods", "size_interval", "threshold", "widest"]
+__all__ = ["MISSING", "Trees", "constants", "likelihoods", "size_interval", "threshold"]
 
 MISSING = -99.0
 """What stands for a feature that the run does not tell: below every value that one can have."""
@@ -70,7 +71,8 @@ def _verdicts() -> dict[str, Trees]:
 
 @functools.cache
 def _sizes(side: str) -> tuple[Trees, ...]:
-    return tuple(Trees(data) for data in constants()["sizes"][side]["quantiles"])
+    fit = constants()["sizes"][side]
+    return tuple(Trees(data) for data in (fit["guess"], *fit["quantiles"]))
 
 
 def likelihoods(features: Mapping[str, float]) -> dict[str, float]:
@@ -82,23 +84,21 @@ def likelihoods(features: Mapping[str, float]) -> dict[str, float]:
     return dict(sorted(chances.items(), key=lambda one: -one[1]))
 
 
-def widest(side: int) -> float:
-    """Decades beyond which an interval is too wide to be given; `side` as for `size_interval`."""
-    return float(constants()["sizes"]["low" if side > 0 else "high"]["widest"])
-
-
-def size_interval(features: Mapping[str, float], side: int) -> tuple[float, float, float]:
-    """How many decades to multiply the rate by: lower end, middle and upper end of an 80% interval.
+def size_interval(features: Mapping[str, float], side: int) -> tuple[float, float] | None:
+    """How many decades to multiply the rate by: the ends of an 80% interval around the best guess.
 
     Args:
         features: of the run.
         side: 1 if the rate is too low, -1 if it is too high: nothing on the other side is given.
+
+    Returns:
+        Lower and upper end; None where the log does not tell it well enough.
     """
-    name = "low" if side > 0 else "high"
+    fit, trees = constants()["sizes"]["low" if side > 0 else "high"], _sizes("low" if side > 0 else "high")
     values = _values(features)
-    low, middle, high = sorted(trees.total(values) for trees in _sizes(name))
-    slack = float(constants()["sizes"][name]["slack"])
-    low, high = min(low - slack, middle), max(high + slack, middle)
-    if side > 0:
-        return max(low, 0.0), max(middle, 0.0), max(high, 0.0)
-    return min(low, 0.0), min(middle, 0.0), min(high, 0.0)
+    guess, low, high = (one.total(values) for one in trees)
+    width = max(high - low, 0.0)
+    if width > float(fit["widest"]) or guess * side <= 0 or not math.isfinite(guess):
+        return None
+    half = min(0.5 * width + float(fit["slack"]), abs(guess))
+    return guess - half, guess + half

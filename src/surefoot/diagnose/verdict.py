@@ -9,7 +9,6 @@ with what to record. The bounds were fitted to leave few false alarms on tasks t
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Mapping
 from typing import get_args
 
@@ -17,7 +16,7 @@ import numpy as np
 
 from surefoot.diagnose.evidence import Evidence
 from surefoot.diagnose.features import features_of
-from surefoot.diagnose.fitted import constants, likelihoods, size_interval, widest
+from surefoot.diagnose.fitted import constants, likelihoods, size_interval
 from surefoot.records import Finding
 from surefoot.records.diagnosis import Verdict
 
@@ -154,11 +153,10 @@ _REQUIRED = {"overfitting": "overfitting", "nan": "loss-not-finite"}
 def _size(features: Mapping[str, float], verdict: str) -> tuple[tuple[float, float] | None, str]:
     if verdict not in _SIDE:
         return None, ""
-    side = _SIDE[verdict]
-    low, _, high = size_interval(features, side)
-    if not math.isfinite(low + high) or high - low > widest(side):
+    ends = size_interval(features, _SIDE[verdict])
+    if ends is None:
         return None, "by how much the log does not tell"
-    return (round(low, 2), round(high, 2)), ""
+    return (round(ends[0], 2), round(ends[1], 2)), ""
 
 
 def _words(verdict: str) -> str:
