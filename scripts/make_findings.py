@@ -31,34 +31,34 @@ NAMES = {
 
 def figures(record: dict[str, Any]) -> str:
     """The tables of the guide."""
-    held, fresh, where = record["held_out"], record["fresh"], record["provenance"]
+    away, fresh, where = record["left_out"], record["fresh"], record["provenance"]
     lines = [
-        f"{record['trainings']['held_out']} trainings of {len(record['tasks']['held_out'])} held-out tasks, logged in "
-        f"varied forms; {held['runs']} of them have a known cause, {held['good_runs']} are good. "
+        f"{record['trainings']['fresh']} trainings of {len(record['tasks']['fresh'])} tasks made afterwards, logged in "
+        f"varied forms; {fresh['runs']} of them have a known cause, {fresh['good_runs']} are good. "
         f"{where['date'][:10]}, {where['machine']}.",
-        f"The fresh ones are {fresh['trainings']} trainings of {len(fresh['tasks'])} tasks, {fresh['good_runs']} of "
-        "them good, that were looked at once, after everything was chosen.",
-        "", "| | goal | held out | fresh |", "|---|---|---|---|",
+        f"There are {away['tasks']} calibration tasks with {record['trainings']['calibration']} trainings; each is "
+        "judged by trees that have not seen its family.",
+        "", "| | goal | calibration tasks left out | made afterwards |", "|---|---|---|---|",
     ]  # fmt: skip
     for name, (said, bound) in NAMES.items():
         goal = record["goals"][name]
-        cells = (_reached(part[name], goal, bound) for part in (held, fresh))
+        cells = (_reached(part[name], goal, bound) for part in (away, fresh))
         lines.append(f"| {said} | {bound} {_percent(goal)} | {' | '.join(cells)} |")
-    lines += ["", "| Sizes of wrong rates | held out | fresh |", "|---|---|---|"]
+    lines += ["", "| Sizes of wrong rates | made afterwards |", "|---|---|"]
     for said, told in _SIZES:
-        lines.append(f"| {said} | {told(held)} | {told(fresh)} |")
+        lines.append(f"| {said} | {told(fresh)} |")
     beside = record["siblings"]
     lines += [
         "",
         f"Beside the other runs of its sweep the verdict on the rate was right in {_percent(beside['right'])} of "
-        f"{beside['runs']} held-out runs.",
+        f"{beside['runs']} runs made afterwards.",
     ]
     if record["peers"]:
         lines += [
             "", "Other tools on the same logs, their findings read as kindly as possible:", "",
             "| | cause right, all runs | faulty runs noticed | good runs called faulty |", "|---|---|---|---|",
-            f"| Surefoot | {_percent(held['right_of_all'])} | {_percent(held['faults_noticed'])} | "
-            f"{_percent(held['false_alarms'])} |",
+            f"| Surefoot | {_percent(fresh['right_of_all'])} | {_percent(fresh['faults_noticed'])} | "
+            f"{_percent(fresh['false_alarms'])} |",
         ]  # fmt: skip
         for name, one in record["peers"].items():
             if "missing" in one:
