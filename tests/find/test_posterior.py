@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import importlib
+import math
+import re
+import types
+
+import numpy as np
+import pytest
+
+from surefoot.find.candidates import default_range, usual_rate
+from surefoot.find.posterior import Posterior
+from surefoot.find.search import Trial
+from surefoot.find.verdict import verdict
+from surefoot.records import Recipe, Run
+from surefoot.records.record import float_series, int_series
+
+SGD = Recipe(optimizer="sgd", options={"momentum": 0.9}, schedule="cosine")
+
+
+def _trial(lr, horizon, loss, fate="finished", steps=None):
+    steps = steps or horizon
+    run = Run(
+        recipe=SGD.replace(lr=lr),
+        step=int_series([steps - 1]),
+        loss=float_series([loss]),
+        lr=float_series([lr]),
+        val_step=int_series([0, steps]),
+        val_loss=float_series([1.0, loss]),
+        fate=fate,
+    )
+    return Trial(lr, horizon, "rung", (run,), np.empty(0))
+
+
+def _search(*trials, horizon=400):
+    return types.SimpleNamespace(
+        trials=list(trials),
+        initial_loss=1.0,
+        initial_groups=np.empty(0),
+        horizon=horizon,
+        recipe=SGD,
+        interrupted=False,
+    )
+
+
+def _bowl(x, best):
+    return 0.2 + min(0.2 * (x - best) ** 2, 0.8)
+
+
+def test_a_rung_that_nobody_finished_is_lived_with():
+    # The best half-way diverged afterwards, the other one had been retired because of it.
+    scan = [_trial(10**x, 50, _bowl(x, -1.5)) for x in (-3.0, -2.5, -2.0, -1.5, -1.0)]
+    rung = [_trial(10**-2.5, 200, 0.9, "retired", 100), _trial(10**-1.2, 200, math.inf, "diverged")]
+    posterior = Posterior(_search(*scan, *rung))
+    assert np.isfinite(posterior.shares(50)).all()
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw", "rmsprop"])
+def test_the_usual_rate_lies_inside_the_range(optimizer):
+    recipe = Recipe(optimizer=optimizer)
+    low, high = default_range(recipe)
+    assert low < usual_rate(recipe) < high
+    assert usual_rate(Recipe(optimizer="of my own")) is None
+
+
+def test_the_rate_is_kept_away_from_a_cliff():
+    # Losses fall all the way to the cliff: a little below it loses little, a little above it everything.
+    trials = []
+    for horizon in (100, 200, 400):
+        for x in np.arange(-3.0, 0.01, 0.25):
+            trials.append(
+                _trial(10**x, horizon, _bowl(x, -1.0)) if x <= -1.0 else _trial(10**x, horizon, math.inf, "diverged")
+            )
+    answer = verdict(_search(*trials))
+    assert answer.lr is not None
+    assert 10**-1.5 < answer.lr < 10**-1.0
+    assert answer.interval[0] <= answer.lr <= answer.interval[1]
+
+
+def test_a_guess_that_is_expected_to_lose_too_much_is_no_answer(monkeypatch):
+    # A plateau: after two steps of forty thousand what was gained is next to nothing, and all noise.
+    rng = np.random.default_rng(2)
+    trials = [_trial(10**x, 2, 1.0 - 1e-4 * rng.random()) for x in np.arange(-5.0, 0.6, 0.9)]
+    guess = verdict(_search(*trials, horizon=40_000))
+    lost = float(re.search(r"lose ([0-9.]+)%", guess.reason)[1])
+    assert lost > 15
+    monkeypatch.setattr(importlib.import_module("surefoot.find.verdict"), "_HOPELESS", lost / 100 - 0.01)
+    answer = verdict(_search(*trials, horizon=40_000))
+    assert answer.lr is None
+    assert "expected to lose" in answer.reason
+    assert "raise `cost`" in answer.reason
+
+
+def test_rates_that_rise_to_the_highest_at_every_length_are_at_the_edge():
+    trials = [_trial(10**x, 50, 1.0 - 0.0001 * 10**x) for x in np.arange(-3.0, 2.1, 0.5)]
+    trials += [_trial(10**x, 400, 1.0 - 0.001 * 10**x) for x in (-1.0, 0.0, 1.0)]
+    assert "highest one tried" in verdict(_search(*trials)).reason
