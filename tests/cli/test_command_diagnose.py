@@ -23,8 +23,13 @@ def straight(count=200):
     return 2.3 - 0.2 * np.arange(count) / count + 0.02 * np.random.default_rng(0).normal(size=count)
 
 
+def slackening(count=200):
+    """A descent so slow that it is far from done, and yet bent enough to tell by how much."""
+    return 2.3 * np.exp(-np.arange(count) / count) + 0.02 * np.random.default_rng(0).normal(size=count)
+
+
 def test_a_fault_gives_exit_code_1_a_card_a_list_and_a_page(tmp_path, capsys):
-    log, out = write(tmp_path / "slow.csv", straight(), 1e-5), tmp_path / "out"
+    log, out = write(tmp_path / "slow.csv", slackening(), 1e-5), tmp_path / "out"
     assert main(["diagnose", log, "--json", str(tmp_path / "d.json"), "--out", str(out)]) == 1
     said = capsys.readouterr().out
     assert "Rate too low" in said
