@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import math
 import time
 import warnings
 from collections.abc import Sequence
@@ -22,6 +23,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, grad, jvp
 from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils import _pytree as pytree
 
 from surefoot.curvature.determinism import Steady, steady
 from surefoot.errors import DataError, InputError, TaskError
@@ -89,7 +91,7 @@ class Hvp:
 
     Attributes:
         size: P.
-        products: how many products were computed.
+        products: how many products were computed; one with the Hessian of some of the examples counts as that share.
         method: the way that is used, once it is known.
         notes: what was done to make products possible and repeatable, each a sentence.
 
@@ -123,7 +125,7 @@ class Hvp:
             raise TaskError("the parameters of `model` have several types; take one, such as float32, for all")
         self.size = sum(one.numel() for one in self._parameters)
         self.decay = decay
-        self.products = 0
+        self.products = 0.0
         self.method: str = "reverse" if method == "auto" else method
         self._undecided = method == "auto"
         self._keep = keep
@@ -219,6 +221,19 @@ class Hvp:
                 total += self._product(place, vector) * (count / self._total)
         self.products += 1
         return total + self.decay * vector
+
+    def over(self, batches: Sequence[WeightedBatch]) -> Hvp:
+        """The Hessian at the same weights over other batches; the model is shared, so go nowhere with either."""
+        other = copy.copy(self)
+        other._batches, other._graphs, other.notes = list(batches), {}, []
+        other._total = float(sum(count for _, count in batches))
+        other.products = 0.0
+        return other
+
+    def parts(self, count: int) -> list[WeightedBatch]:
+        """The same examples in about `count` smaller batches of about the same size; one that resists stays whole."""
+        size = max(1, math.ceil(self._total / count))
+        return [part for batch, held in self._batches for part in _cut(batch, held, size)]
 
     def on_batch(self, place: int, vector: Tensor) -> Tensor:
         """The Hessian of batch number `place` alone, times `vector` [P]; without weight decay."""
@@ -340,6 +355,19 @@ class Hvp:
     @staticmethod
     def _flat(tensors: Sequence[Tensor]) -> Tensor:
         return torch.cat([one.reshape(-1) for one in tensors])
+
+
+def _cut(batch: Any, held: int, size: int) -> list[WeightedBatch]:
+    """Pieces of at most `size` of the `held` examples, where every tensor of the batch has one row for each."""
+    tensors = [leaf for leaf in pytree.tree_leaves(batch) if isinstance(leaf, Tensor)]
+    if held <= size or not tensors or any(leaf.ndim == 0 or len(leaf) != held for leaf in tensors):
+        return [(batch, held)]
+    pieces = []
+    for rows in torch.tensor_split(torch.arange(held), math.ceil(held / size)):
+        low, high = int(rows[0]), int(rows[-1]) + 1
+        piece = pytree.tree_map(lambda leaf, a=low, b=high: leaf[a:b] if isinstance(leaf, Tensor) else leaf, batch)
+        pieces.append((piece, high - low))
+    return pieces
 
 
 def _refuse_marked_nodes(gradients: Sequence[Tensor]) -> None:

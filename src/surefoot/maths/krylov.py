@@ -53,7 +53,8 @@ class Eigenpairs:
     """[count] ‖A y - θ y‖ of the vectors y with their own Ritz values θ."""
     errors: Floats
     """[count] estimated distance of `values` from the eigenvalues; at most the residual but for rounding."""
-    products: int
+    products: float
+    """Those over some of the examples count as that share."""
     converged: bool
     """Whether every error is within the tolerance."""
     space: Tensor
@@ -107,6 +108,7 @@ def eigenpairs(
     tolerance: float = 1e-6,
     most: int = 100,
     seed: int = 0,
+    next_one: float | None = None,
 ) -> Eigenpairs:
     """The `count` algebraically largest (or smallest) eigenvalues by Lanczos with full reorthogonalisation.
 
@@ -121,6 +123,8 @@ def eigenpairs(
         tolerance: error at which an eigenvalue is settled, as a share of the largest magnitude among the wanted ones.
         most: products at most; from `count`.
         seed: draws a fresh direction where the space of the start vector is exhausted.
+        next_one: where the eigenvalue after the wanted ones is expected, as a share of the first, if a matrix alike has
+            told. Few products from a good start do not show it, and errors would come out too small.
 
     Raises:
         FloatingPointError: a product is not finite.
@@ -145,7 +149,7 @@ def eigenpairs(
         scale = float(np.abs(values).max()) or 1.0
         exhausted = beta <= eps**_NOTHING * scale
         ends = values[::-1][:count] if exhausted else _tailed(diagonal, [*beside, beta])[:count]
-        found = _judged(values, ritz, beta, ends, 4 * eps * scale)
+        found = _judged(values, ritz, beta, ends, 4 * eps * scale, None if exhausted else next_one)
         settled = len(found[0]) == count and _settled(found[0], found[2], tolerance)
         if exhausted:
             # Every copy of a multiple eigenvalue, and whatever the start did not hold, is outside of this space.
@@ -226,7 +230,9 @@ def _tailed(diagonal: list[float], beside: list[float]) -> Floats:
     return values
 
 
-def _judged(values: Floats, ritz: Floats, beta: float, ends: Floats, rounding: float) -> tuple[Floats, Floats, Floats]:
+def _judged(
+    values: Floats, ritz: Floats, beta: float, ends: Floats, rounding: float, next_one: float | None
+) -> tuple[Floats, Floats, Floats]:
     """The largest Ritz values with residuals and the errors that they have once they are moved to `ends`.
 
     Their distance from there is about their own error, that from residual² / gap mostly too large; the mean of both, in
@@ -235,7 +241,10 @@ def _judged(values: Floats, ritz: Floats, beta: float, ends: Floats, rounding: f
     order = np.argsort(values)[::-1]
     theta, residuals = values[order], beta * np.abs(ritz[-1])[order]
     count = min(len(ends), len(theta))
-    errors = ritz_errors(theta, residuals)[:count]
+    if next_one is None or theta[0] <= 0:
+        errors = ritz_errors(theta, residuals)[:count]
+    else:
+        errors = ritz_errors(np.append(theta, next_one * theta[0]), np.append(residuals, 0.0), count)
     moves = np.clip(ends[:count] - theta[:count], 0, None)
     errors = np.where(moves > 0, np.minimum(np.sqrt(moves * errors), residuals[:count]), errors)
     return theta[:count], residuals[:count], errors + rounding

@@ -89,8 +89,8 @@ class Curvature(Record):
     error: float
     """Estimated distance from the largest eigenvalue."""
     converged: bool
-    products: int
-    """Hessian-vector products that the sharpness took."""
+    products: float
+    """Hessian-vector products that the sharpness took; one over some of the examples counts as that share."""
     step: int
     """Updates done when it was measured: what is said holds there."""
     limit: float | None

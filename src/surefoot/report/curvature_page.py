@@ -91,7 +91,7 @@ def curvature_facts(found: Curvature) -> dict[str, str]:
     shown = brief(found.sharpness, 5)
     if not found.converged:
         shown += f" (not converged, residual {brief(found.residual, 2)})"
-    facts = {"Sharpness": shown, "Error": brief(found.error, 2), "Products": str(found.products)}
+    facts = {"Sharpness": shown, "Error": brief(found.error, 2), "Products": brief(found.products, 3)}
     if found.preconditioned is not None:
         facts["Largest of P⁻¹H"] = brief(found.preconditioned, 5)
     facts["Limit"] = "not known" if found.limit is None else rate(found.limit)
