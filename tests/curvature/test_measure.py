@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 import surefoot as sf
+from surefoot.curvature.hvp import Hvp
 from surefoot.curvature.noise import gradient_noise
 from surefoot.curvature.plan import make_plan
 from surefoot.curvature.track import points_of
@@ -115,6 +116,23 @@ def test_the_users_objects_and_random_state_are_left_alone(borrowed, iris):
     with borrowed(module, *iris.train.whole):
         found = sf.curvature(task, lr=0.05, steps=8, noise=True, layers=True, density=True)
     assert any("eval mode" in note for note in found.notes)
+
+
+def test_products_are_all_that_were_made_at_that_step(iris, monkeypatch):
+    """Those of the rough look at the last point and those that made it sharp."""
+    made = []
+    product = Hvp.__call__
+
+    def counted(self, vector):
+        made.append(self.products)
+        return product(self, vector)
+
+    monkeypatch.setattr(Hvp, "__call__", counted)
+    found = sf.curvature(iris, lr=0.05, steps=0)
+    assert found.products == pytest.approx(made[-1] + 1)
+    assert found.products > 5
+    later = sf.curvature(iris, lr=0.05, steps=20)
+    assert later.products < found.products
 
 
 def test_a_small_tolerance_that_is_not_reached_is_said_with_the_residual(iris):

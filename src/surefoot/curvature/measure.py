@@ -204,6 +204,7 @@ class _Measurement:
         again = ShortRun(self.task, self.recipe, weights=self.weights)
         again.advance(last)
         again.points, again.found, again.losses, again.diverged = run.points, run.found, run.losses, True
+        again.products = run.products
         self.run, self.model, self.optimizer = again, again.single.model, again.single.optimizer
 
     def reading(self, squares: Tensor | None = None) -> Reading:
@@ -223,6 +224,8 @@ class _Measurement:
             tolerance=self.tolerance, most=self.plan.most, seed=recipe.seed,
         )  # fmt: skip
         products = hvp.products - made
+        if run is not None and top_k == 1 and run.points and run.points[-1].step == run.done:
+            products += run.products
         lr = None if run is None else run.lr
         limit = limit_of(reading, top.meets.value)
         meets = top.meets
@@ -234,7 +237,7 @@ class _Measurement:
             residual=float(top.plain.residuals[0]),
             error=float(top.plain.errors[0]),
             converged=top.plain.converged and meets.converged,
-            products=products,
+            products=round(products, 4),
             step=step,
             limit=limit,
             optimizer=recipe.optimizer,

@@ -70,6 +70,7 @@ class ShortRun:
         diverged: whether the loss ran away; then the run is over.
         update: [P] the last update.
         lr: rate of the next update, or of the last one when the run is over.
+        products: that the last look took.
     """
 
     def __init__(self, task: Task, recipe: Recipe, *, weights: Mapping[str, Tensor] | None = None) -> None:
@@ -84,6 +85,7 @@ class ShortRun:
         self.diverged = False
         self.update: Tensor | None = None
         self.found: Sharpness | None = None
+        self.products = 0.0
 
     @property
     def lr(self) -> float:
@@ -122,9 +124,11 @@ class ShortRun:
         if not math.isfinite(loss):
             return None
         reading = self.reading(squares)
+        made = hvp.products
         self.found = largest(
             hvp, reading, warm=self.found, tolerance=_ROUGH, most=most, seed=seed, plain=self.found is None
         )
+        self.products = hvp.products - made
         top = self.found.meets.value
         limit = limit_of(reading, top)
         self.points.append(Point(self.done, self.lr, top, math.nan if limit is None else limit, loss))
