@@ -208,3 +208,19 @@ def test_errors_of_ritz_values_shrink_with_the_square_of_the_residual_over_the_g
     errors = ritz_errors(np.array([5.0, 3.0, 1.0]), np.array([0.1, 0.0, 0.0]))
     assert errors[0] == pytest.approx(0.01 / 2.0)
     assert ritz_errors(np.array([5.0, 4.99]), np.array([0.5, 0.0]))[0] == 0.5
+
+
+def test_an_error_holds_from_a_good_start_when_the_next_eigenvalue_is_told():
+    """Of 60 starts near the vector, with a tenth of two others: few products do not show where these lie."""
+    full = torch.diag(
+        torch.cat([torch.tensor([10.0, 6.5, 5.5], dtype=torch.float64), torch.linspace(-1, 1, 197).double()])
+    )
+    held = {None: 0, 0.65: 0}
+    for seed in range(60):
+        start = torch.eye(200, dtype=torch.float64)[0] + random_vector(200, seed)
+        start[1:3] += 0.1 * torch.randn(2, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+        for told in held:
+            found = eigenpairs(lambda v: full @ v, start, tolerance=1e-3, next_one=told)
+            assert abs(found.value - 10) <= 1e-2
+            held[told] += int(abs(found.value - 10) <= found.errors[0])
+    assert held[0.65] == 60 > held[None]
