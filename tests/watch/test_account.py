@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from surefoot.watch.account import Account
+from surefoot.watch.account import Account, Purse
 
 
 def looks(*, update, price, hidden=0.0, share=0.02, updates=2000):
@@ -54,3 +54,39 @@ def test_updates_that_have_become_slow_for_good_are_usual_soon():
     before = account.balance
     account.update_made(now + 10.0)
     assert account.balance - before == pytest.approx(5.0)
+
+
+def test_what_every_update_costs_is_spent_but_leaves_looks_affordable():
+    account, now = Account(0.01, clock=lambda: 0.0), 0.0
+    account.pay(1e-3, "look")
+    account.update_made(now)
+    for _ in range(300):
+        now += 1e-3
+        account.note(3e-5)
+        account.update_made(now)
+    assert account.spent == pytest.approx(1e-3 + 300 * 3e-5)
+    assert account.affords("look")
+    assert account.overhead == pytest.approx(account.spent / (300 * (1e-3 - 3e-5)), rel=1e-6)
+
+
+def test_a_purse_spends_its_share_of_what_the_account_has_seen():
+    account, now, bought = Account(0.01, clock=lambda: 0.0), 0.0, 0
+    purse = Purse(account, 0.02)
+    account.update_made(now)
+    for _ in range(5000):
+        now += 1e-3
+        account.update_made(now)
+        if purse.affords("judgement"):
+            purse.pay(2**-7, "judgement")
+            bought += 1
+    assert purse.elapsed == pytest.approx(5.0)
+    assert bought == pytest.approx(0.02 * 5.0 / 2**-7, abs=3)
+    assert purse.spent == pytest.approx(bought * 2**-7)
+    for _ in range(100_000):  # a long time without a question: at most three are saved up
+        now += 1e-3
+        account.update_made(now)
+    saved = 0
+    while purse.affords("judgement"):
+        purse.pay(2**-7, "judgement")
+        saved += 1
+    assert saved == 3

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-__all__ = ["Account"]
+__all__ = ["Account", "Purse"]
 
 _REST = 8.0
 """An update that took this many times the usual time waited for something else and earns as much as a usual one."""
@@ -38,6 +38,8 @@ class Account:
         self._last: float | None = None
         self._pending = 0.0
         self._prices: dict[str, float] = {}
+        self._limit = 0.0
+        """What may be saved up."""
 
     def update_made(self, now: float, purchase: str = "") -> None:
         """Earn for one update that ended at `now`; call it once an update, after paying what it cost.
@@ -45,24 +47,33 @@ class Account:
         With `purchase` the update held one, and whatever it took longer than usual is the price: hooks that run
         inside of the forward pass slow it down where no clock of theirs can see it.
         """
-        if self._last is not None:
-            whole = now - self._last
-            own = max(0.0, whole - self._pending)
+        last, usual = self._last, self._usual
+        if last is not None:
+            own = now - last - self._pending
+            if not purchase and 0 < own <= 2 * usual:
+                # Nearly all updates; each line here is run from a cold cache.
+                self._usual = usual + 0.1 * (own - usual)
+                self.elapsed += own
+                if self.balance < self._limit:
+                    self.balance += self.share * own
+                self._last, self._pending = now, 0.0
+                return
+            own = max(0.0, own)
             if purchase and self._usual:
                 hidden = min(max(0.0, own - self._usual), _HIDDEN * self._pending)
                 self.pay(hidden)
                 before = self._prices.get(purchase)
-                self._prices[purchase] = self._pending if before is None else 0.5 * (before + self._pending)
+                self._price(purchase, self._pending if before is None else 0.5 * (before + self._pending))
                 own = self._usual
             elif purchase:
-                self._prices.setdefault(purchase, self._pending)
+                self._price(purchase, self._prices.get(purchase, self._pending))
             usual = self._usual or own
             # A pause moves what is usual a little too: updates may have become that slow for good.
             self._usual = usual + 0.1 * (min(own, 2 * usual) - usual)
             own = usual if own > _REST * usual else own
             self.elapsed += own
-            limit = _SAVED * max(self._prices.values(), default=0.0)
-            self.balance = min(self.balance + self.share * own, max(limit, self.balance))
+            if self.balance < self._limit:
+                self.balance += self.share * own
         self._last, self._pending = now, 0.0
 
     def pay(self, seconds: float, purchase: str = "") -> None:
@@ -72,7 +83,16 @@ class Account:
         self._pending += seconds
         if purchase:
             before = self._prices.get(purchase)
-            self._prices[purchase] = seconds if before is None else 0.5 * (before + seconds)
+            self._price(purchase, seconds if before is None else 0.5 * (before + seconds))
+
+    def _price(self, purchase: str, seconds: float) -> None:
+        self._prices[purchase] = seconds
+        self._limit = _SAVED * max(self._prices.values())
+
+    def note(self, seconds: float) -> None:
+        """Note what every update costs, bought or not: it is spent, but nothing could be saved by buying less."""
+        self.spent += seconds
+        self._pending += seconds
 
     def affords(self, purchase: str) -> bool:
         """Whether the price of the last `purchase` is there; the first is always affordable."""
@@ -83,3 +103,40 @@ class Account:
     def overhead(self) -> float | None:
         """What was spent, as a share of the time of the training; None before two updates."""
         return self.spent / self.elapsed if self.elapsed > 0 else None
+
+
+class Purse:
+    """What else may be spent of the time that an account has seen pass; it costs nothing between two questions.
+
+    Args:
+        account: of the training.
+        share: of its time; above 0. From 1 on nothing is thinned.
+    """
+
+    def __init__(self, account: Account, share: float) -> None:
+        self._account, self.share = account, share
+        self.spent = 0.0
+        self._seen = self._balance = 0.0
+        self._prices: dict[str, float] = {}
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds of the training itself."""
+        return self._account.elapsed
+
+    def pay(self, seconds: float, purchase: str = "") -> None:
+        """As `Account.pay`."""
+        self._balance -= seconds
+        self.spent += seconds
+        if purchase:
+            before = self._prices.get(purchase)
+            self._prices[purchase] = seconds if before is None else 0.5 * (before + seconds)
+
+    def affords(self, purchase: str) -> bool:
+        """As `Account.affords`."""
+        earned = self.share * (self._account.elapsed - self._seen)
+        self._seen = self._account.elapsed
+        limit = _SAVED * max(self._prices.values(), default=0.0)
+        self._balance = min(self._balance + earned, max(limit, self._balance))
+        price = self._prices.get(purchase)
+        return self.share >= 1 or price is None or self._balance >= price

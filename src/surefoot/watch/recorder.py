@@ -26,8 +26,8 @@ from surefoot.watch.sizes import Sizes
 
 __all__ = ["Recorder"]
 
-_UNSEEN = 4e-6
-"""Seconds that torch takes to call the hooks of one update; no clock of theirs can see it."""
+_UNSEEN = 8e-6
+"""Seconds of one update that no clock sees: torch calls the hooks, and the first of them reads the rate."""
 _LATE = 64
 """Losses that may stay on their device before they are fetched together."""
 _LOOKS = 2048
@@ -140,7 +140,6 @@ class Recorder:
     # Hooks.
 
     def _begin(self, optimizer: torch.optim.Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        started = time.perf_counter()
         self._closure = bool(len(args) > 1 and args[1] is not None) or kwargs.get("closure") is not None
         self._inside = True
         for number, group in enumerate(optimizer.param_groups):
@@ -154,18 +153,19 @@ class Recorder:
                     self._late_rates.append((number, self.steps, rate.detach().clone()))
                     rate = math.nan
             self._rates[number].append(rate)
+        self._before_loss = len(self._pending)
         if self._look and self._sizes is not None:
+            started = time.perf_counter()
             # A closure computes the gradients inside of the step.
             self._sizes.before(gradients=not self._closure)
-        self._before_loss = len(self._pending)
-        self._cost += time.perf_counter() - started
+            self._cost += time.perf_counter() - started
 
     def _made(self, optimizer: torch.optim.Optimizer, *_: Any) -> None:
         started = time.perf_counter()
         if not self._inside:
             return
         self._inside = False
-        if self._left_out(optimizer):
+        if getattr(optimizer, "found_inf", None) is not None and self._left_out(optimizer):
             self.skipped += 1
             for rates in self._rates:
                 if len(rates) > self.steps:
@@ -175,15 +175,28 @@ class Recorder:
             if self._sizes is not None:
                 self._sizes.forget()
             return
-        self._note_loss(self._taken())
-        norm = self._finish_look() if self._look else math.nan
-        self._norm.append(norm)
+        told = self._pending
+        if len(told) == self._usual == 1 and not self._closure and type(told[0]) is float:
+            # Nearly all updates.
+            self._loss.append(told[0])
+            told.clear()
+            self._before_last = self._evaluations = 1
+            self.fresh = True
+        else:
+            self._note_loss(self._taken())
+        looked = self._look
+        self._norm.append(self._finish_look() if looked else math.nan)
         self.steps += 1
         now = time.perf_counter()
-        self.account.pay(self._cost + now - started + _UNSEEN)
-        self.account.update_made(now, "look" if self._look else "")
-        self._plan()
-        self._cost = time.perf_counter() - now
+        account = self.account
+        if looked:
+            account.pay(self._cost + now - started + _UNSEEN)
+            self._cost = 0.0
+        else:
+            account.note(now - started + _UNSEEN)
+        account.update_made(now, "look" if looked else "")
+        if looked or self.steps >= self._next_look:
+            self._plan()
         if self._after is not None:
             self._after()
 
@@ -257,7 +270,9 @@ class Recorder:
         wanted = self._sizes is not None or self._activity is not None
         self._look = wanted and self.steps >= self._next_look and self.account.affords("look")
         if self._look and self._activity is not None:
+            started = time.perf_counter()
             self._activity.begin()
+            self._cost += time.perf_counter() - started
 
     def _thin(self) -> None:
         self._stride *= 2

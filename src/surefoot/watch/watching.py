@@ -31,7 +31,7 @@ from surefoot.diagnose import diagnose_run
 from surefoot.errors import InputError
 from surefoot.records import Action, Diagnosis, Fate, Finding, Inspection, Probe, Run, Watched
 from surefoot.watch import signals
-from surefoot.watch.account import Account
+from surefoot.watch.account import Account, Purse
 from surefoot.watch.acting import Acting, Limits, deeds_of, distributed
 from surefoot.watch.evidence import evidence_of
 from surefoot.watch.keeper import Keeper
@@ -50,6 +50,8 @@ _SIGNALS = 32
 """Updates between two looks at the signals that deeds answer to, where they are allowed."""
 _SETTLED = 0.5
 """Seconds of training before the first judgement, whose price is not known yet."""
+_PATIENCE = 8
+"""Updates until a judgement that was not affordable is asked for again."""
 _ALARM = 4
 """Updates between two looks at a loss that is higher than at the start."""
 
@@ -65,7 +67,7 @@ def watch(
     on_finding: Callable[[Finding], object] | None = None,
     on_action: Callable[[Action], object] | None = None,
     quiet: bool = False,
-    overhead: float = 0.006,
+    overhead: float = 0.003,
     layers: bool = True,
     units: bool = True,
     keep: str | Path | None = None,
@@ -136,8 +138,12 @@ class Watch:
             raise InputError(f"`overhead` is {overhead!r}; it is a share above 0 and at most 1")
         deeds = deeds_of(act)
         self.model, self.optimizer, self.scheduler = model, optimizer, scheduler
-        self._judging, self._alert = Account(overhead / 2), Account(1.0 if overhead == 1 else overhead / 2)
-        self._recorder = Recorder(model, optimizer, Account(overhead), layers=layers, units=units, after=self._after)
+        account = Account(overhead)
+        self._judging, self._alert = (
+            Purse(account, overhead / 2),
+            Purse(account, 1.0 if overhead == 1 else overhead / 2),
+        )
+        self._recorder = Recorder(model, optimizer, account, layers=layers, units=units, after=self._after)
         if deeds and distributed() and not dry_run:
             dry_run = True
             self._recorder.notes.append("several processes train together: deeds are only said, not done")
@@ -150,7 +156,7 @@ class Watch:
         self._probes: list[Probe] = []
         self._next_judgement, self._next_signals, self._next_copy = _FIRST, _FIRST, 0
         self._suspected: set[str] = set()
-        self._highest, self._next_alarm = math.inf, 0
+        self._highest, self._next_alarm, self._due = math.inf, 0, 0
         self._best = math.inf
         self._closed = False
         self._scheduled_from = position_of(scheduler)
@@ -294,11 +300,9 @@ class Watch:
     # After every update.
 
     def _after(self) -> None:
-        now = time.perf_counter()
-        self._judging.update_made(now)
-        if self._acting.deeds:
-            self._alert.update_made(now)
-        self._look_after()
+        # Most updates end here: the loss is where it was, and nothing is due.
+        if not (self._recorder.steps < self._due and self._recorder.last_loss() < self._highest):
+            self._look_after()
 
     def _look_after(self) -> None:
         now = time.perf_counter()
@@ -329,6 +333,9 @@ class Watch:
             self._alert.pay(time.perf_counter() - now, "signals")
         elif time.perf_counter() - now > 1e-4:
             self._judging.pay(time.perf_counter() - now)
+        # With deeds something may be due after any update.
+        due = (8, SCHEDULED, steps + 1 if self._acting.deeds else max(self._next_judgement, steps + _PATIENCE))
+        self._due = min(one for one in due if one > steps)
 
     def _judge_divergence(self) -> None:
         losses = self._recorder.losses
