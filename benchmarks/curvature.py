@@ -6,7 +6,8 @@ works on the same network, weights and batches (digits MLP, digits CNN, small tr
 same seeds. Surefoot is called with `tolerance=1e-3` and stops by itself. Every peer, and Surefoot once more ("with
 hindsight"), is called with the fewest products (iterations, or size of the space) at which the median over seeds of its
 error is at most 1e-3, and at most the error that Surefoot stopped at, found by trying: better than a user could do, who
-does not know the error. The truth is a Lanczos run to 1e-7.
+does not know the error. A median hides the seeds from which a tool answers with another eigenvalue; so once more with
+the fewest at which no seed's error is above the largest that Surefoot stopped at. The truth is a Lanczos run to 1e-7.
 
 Two tasks show what each tool answers where it is easy to be wrong, with its defaults: batches of 32, 32, 32 and 4 of a
 network whose dense Hessian is known, and the spectrum (3, 1, -5).
@@ -169,7 +170,11 @@ def race(name: str, seeds: int, updates: int) -> dict[str, Any]:
         )
     }
     rows["Surefoot"]["gradients"] = 1
-    own = rows["Surefoot"]["error"]
+    goals = {
+        "to_wanted": ("error", WANTED),
+        "to_same_error": ("error", rows["Surefoot"]["error"]),
+        "every_seed": ("worst_error", rows["Surefoot"]["worst_error"]),
+    }
 
     def again(model: nn.Module, _loss: nn.Module, batches: Batches, seed: int, budget: int | None) -> Answer:
         return surefoot(task, model, batches, seed, 1e-14, most=budget or 100)
@@ -185,10 +190,10 @@ def race(name: str, seeds: int, updates: int) -> dict[str, Any]:
                 reached["failed"] = f"{type(error).__name__}: {error}"[:200]
                 continue
             row = summary(truth, seen) | {"budget": budget}
-            for goal, bound in (("to_wanted", WANTED), ("to_same_error", own)):
-                if row["error"] <= bound:
+            for goal, (measure, bound) in goals.items():
+                if row[measure] <= bound:
                     reached.setdefault(goal, row)
-            if "to_same_error" in reached and "to_wanted" in reached:
+            if len(reached.keys() & goals.keys()) == len(goals):
                 reached.pop("failed", None)
                 break
         rows[peer] = reached
@@ -255,7 +260,7 @@ def indefinite() -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--json", type=Path)
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, default=6)
     parser.add_argument("--updates", type=int, default=UPDATES)
     parser.add_argument("--tasks", nargs="*", default=list(TASKS))
     given = parser.parse_args()
