@@ -160,7 +160,7 @@ def _curvature() -> str:
     record = _load("curvature")
     tasks = record["tasks"]
     lines = [_origin(record["provenance"]), ""]
-    heads = {"every_seed": "Products until no seed's error is larger", "to_same_error": "until the median is no larger"}
+    heads = {"every_seed": "Products until no seed's error is larger", "to_same_error": "The same until the median is no larger"}
     for goal, head in heads.items():
         lines += [f"| {head} | " + " | ".join(tasks) + " |", "|---|" + "--:|" * len(tasks)]
         for tool in next(iter(tasks.values()))["tools"]:
@@ -177,7 +177,7 @@ def _curvature() -> str:
         "counts as that share; Surefoot takes one gradient over all of them besides. *Never*: not with any budget that "
         "was tried."
     )
-    return "\n".join([*lines, "", said])
+    return "\n".join([*lines, said])
 
 
 def _warm() -> str:
@@ -204,7 +204,7 @@ def _landscape() -> str:
     }
     for key, one in record["goals"].items():
         name = words.get(key, key.replace("_", " ") + ": at least")
-        lines.append(f"| {name} | {one['goal']:g} | {one['found']:.2f} | {'yes' if one['reached'] else 'no'} |")
+        lines.append(f"| {name} | {one['goal']:g} | {one['found']:.3g} | {'yes' if one['reached'] else 'no'} |")
     ways = {name: one for name, one in record["mlp"].items() if isinstance(one, dict)}
     lines += ["", "| Plane of the tiny MLP | losses | evaluated | µs per loss |", "|---|--:|--:|--:|"]
     for name, one in ways.items():
