@@ -160,7 +160,10 @@ def _curvature() -> str:
     record = _load("curvature")
     tasks = record["tasks"]
     lines = [_origin(record["provenance"]), ""]
-    heads = {"every_seed": "Products until no seed's error is larger", "to_same_error": "The same until the median is no larger"}
+    heads = {
+        "every_seed": "Products until no seed's error is larger",
+        "to_same_error": "The same until the median is no larger",
+    }
     for goal, head in heads.items():
         lines += [f"| {head} | " + " | ".join(tasks) + " |", "|---|" + "--:|" * len(tasks)]
         for tool in next(iter(tasks.values()))["tools"]:
