@@ -37,6 +37,8 @@ __all__ = ["FORMS", "Fused", "fused_form"]
 
 FORMS: dict[str, Callable[[Task, nn.Module, Any], Form]] = {"stacked": StackedForm, "vmapped": VmappedForm}
 """Ways to compute a module for many members; the first that can is taken."""
+_AT_ONCE = 32
+"""Batches that are read at once; reading one after the other took as long as a small network's forward pass."""
 _LOOK = 16
 """Updates of a chunk between two looks whether any of its members lives."""
 _PREPARED_BYTES = 1 << 26
@@ -233,8 +235,10 @@ class Fused:
         count, first = self.recipes[0].accumulate, self.done * self.recipes[0].accumulate
         one = self._batches(seed, range(first, first + count))
         steps = int(min(steps, 1 + room // max(1, sum(_bytes(batch) for batch in one))))
-        batches = one + self._batches(seed, range(first + count, first + steps * count))
-        ready = [self._form.prepare(batch) for batch in batches]
+        ready = [self._form.prepare(batch) for batch in one]
+        for start in range(first + count, first + steps * count, _AT_ONCE):
+            some = self._batches(seed, range(start, min(start + _AT_ONCE, first + steps * count)))
+            ready += [self._form.prepare(batch) for batch in some]
         return [ready[start : start + count] for start in range(0, len(ready), count)]
 
     def _batches(self, seed: int, numbers: Sequence[int]) -> list[Any]:
