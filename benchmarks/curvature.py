@@ -260,7 +260,7 @@ def indefinite() -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--json", type=Path)
-    parser.add_argument("--seeds", type=int, default=6)
+    parser.add_argument("--seeds", type=int, default=15)
     parser.add_argument("--updates", type=int, default=UPDATES)
     parser.add_argument("--tasks", nargs="*", default=list(TASKS))
     given = parser.parse_args()
