@@ -19,6 +19,24 @@ _SAVED = 3.0
 """So many of the dearest purchases may be saved up; more would be spent in one burst."""
 
 
+class _Prices:
+    """What purchases took the last times."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, float] = {}
+        self.limit = 0.0
+        """Seconds that may be saved up."""
+
+    def __getitem__(self, purchase: str) -> float | None:
+        return self._known.get(purchase)
+
+    def note(self, purchase: str, seconds: float) -> None:
+        """A purchase took so long."""
+        before = self._known.get(purchase)
+        self._known[purchase] = seconds if before is None else 0.5 * (before + seconds)
+        self.limit = _SAVED * max(self._known.values())
+
+
 class Account:
     """What may be spent on watching.
 
@@ -37,9 +55,7 @@ class Account:
         self._usual = 0.0
         self._last: float | None = None
         self._pending = 0.0
-        self._prices: dict[str, float] = {}
-        self._limit = 0.0
-        """What may be saved up."""
+        self._prices = _Prices()
 
     def update_made(self, now: float, purchase: str = "") -> None:
         """Earn for one update that ended at `now`; call it once an update, after paying what it cost.
@@ -54,7 +70,7 @@ class Account:
                 # Nearly all updates; each line here is run from a cold cache.
                 self._usual = usual + 0.1 * (own - usual)
                 self.elapsed += own
-                if self.balance < self._limit:
+                if self.balance < self._prices.limit:
                     self.balance += self.share * own
                 self._last, self._pending = now, 0.0
                 return
@@ -62,17 +78,16 @@ class Account:
             if purchase and self._usual:
                 hidden = min(max(0.0, own - self._usual), _HIDDEN * self._pending)
                 self.pay(hidden)
-                before = self._prices.get(purchase)
-                self._price(purchase, self._pending if before is None else 0.5 * (before + self._pending))
+                self._prices.note(purchase, self._pending)
                 own = self._usual
-            elif purchase:
-                self._price(purchase, self._prices.get(purchase, self._pending))
+            elif purchase and self._prices[purchase] is None:
+                self._prices.note(purchase, self._pending)
             usual = self._usual or own
             # A pause moves what is usual a little too: updates may have become that slow for good.
             self._usual = usual + 0.1 * (min(own, 2 * usual) - usual)
             own = usual if own > _REST * usual else own
             self.elapsed += own
-            if self.balance < self._limit:
+            if self.balance < self._prices.limit:
                 self.balance += self.share * own
         self._last, self._pending = now, 0.0
 
@@ -82,12 +97,7 @@ class Account:
         self.spent += seconds
         self._pending += seconds
         if purchase:
-            before = self._prices.get(purchase)
-            self._price(purchase, seconds if before is None else 0.5 * (before + seconds))
-
-    def _price(self, purchase: str, seconds: float) -> None:
-        self._prices[purchase] = seconds
-        self._limit = _SAVED * max(self._prices.values())
+            self._prices.note(purchase, seconds)
 
     def note(self, seconds: float) -> None:
         """Note what every update costs, bought or not: it is spent, but nothing could be saved by buying less."""
@@ -96,7 +106,7 @@ class Account:
 
     def affords(self, purchase: str) -> bool:
         """Whether the price of the last `purchase` is there; the first is always affordable."""
-        price = self._prices.get(purchase)
+        price = self._prices[purchase]
         return self.share >= 1 or price is None or self.balance >= price
 
     @property
@@ -117,7 +127,7 @@ class Purse:
         self._account, self.share = account, share
         self.spent = 0.0
         self._seen = self._balance = 0.0
-        self._prices: dict[str, float] = {}
+        self._prices = _Prices()
 
     @property
     def elapsed(self) -> float:
@@ -129,14 +139,12 @@ class Purse:
         self._balance -= seconds
         self.spent += seconds
         if purchase:
-            before = self._prices.get(purchase)
-            self._prices[purchase] = seconds if before is None else 0.5 * (before + seconds)
+            self._prices.note(purchase, seconds)
 
     def affords(self, purchase: str) -> bool:
         """As `Account.affords`."""
         earned = self.share * (self._account.elapsed - self._seen)
         self._seen = self._account.elapsed
-        limit = _SAVED * max(self._prices.values(), default=0.0)
-        self._balance = min(self._balance + earned, max(limit, self._balance))
-        price = self._prices.get(purchase)
+        self._balance = min(self._balance + earned, max(self._prices.limit, self._balance))
+        price = self._prices[purchase]
         return self.share >= 1 or price is None or self._balance >= price
