@@ -14,7 +14,7 @@ from surefoot.cli.options import output_options, track_option
 from surefoot.cli.output import Output
 from surefoot.errors import InputError
 
-__all__ = ["FILES", "diagnose", "show_diagnoses"]
+__all__ = ["FILES", "diagnose", "finish", "role", "show_diagnoses"]
 
 FILES = ("diagnosis.json", "diagnosis.html")
 
@@ -60,7 +60,12 @@ def diagnose(
 
     found = diagnosed(list(paths), mapping=mapping)
     assert isinstance(found, Diagnoses)
-    files = writers(found) if output.out is not None else {}
+    finish(ctx, found, output, quiet=quiet)
+
+
+def finish(ctx: click.Context, found: Any, output: Output, *, quiet: bool) -> None:
+    """Deliver what was found, and leave with the exit code that tells of a fault."""
+    files = _writers(found) if output.out is not None else {}
     deliver(found, output, files, lambda to, _: show_diagnoses(found, to), quiet=quiet)
     ctx.exit(1 if found.is_fault else 0)
 
@@ -77,13 +82,14 @@ def show_diagnoses(found: Any, console: Console) -> None:
             console.print(line, markup=False, highlight=False)
 
 
-def writers(found: Any) -> dict[str, Any]:
+def _writers(found: Any) -> dict[str, Any]:
     from surefoot.report.diagnosis_page import diagnosis_files
 
     return diagnosis_files(found)
 
 
 def role(written: str) -> tuple[str, str]:
+    """Role and name out of ROLE=NAME."""
     role, sign, name = written.partition("=")
     if not sign or not role.strip() or not name.strip():
         raise InputError(f"`--map` is {written!r}; write ROLE=NAME, such as loss=train_loss")

@@ -84,14 +84,12 @@ def diagnose(
 
     Exit code 0: no fault in any of them, or none that shows; 1: a fault was found; 2: bad input.
     """
-    from surefoot.cli.diagnose import FILES, show_diagnoses, writers
+    from surefoot.cli.diagnose import FILES, finish
     from surefoot.study.diagnosing import diagnose_members
 
     output = Output(json_to, out, FILES)
     found = diagnose_members(file, "all" if everyone else "best", keep=not no_keep)
-    files = writers(found) if output.out is not None else {}
-    deliver(found, output, files, lambda to, _: show_diagnoses(found, to), quiet=quiet)
-    ctx.exit(1 if found.is_fault else 0)
+    finish(ctx, found, output, quiet=quiet)
 
 
 @study.command()

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from surefoot.cli.console import result_console
-from surefoot.cli.delivery import deliver
-from surefoot.cli.diagnose import FILES, role, show_diagnoses, writers
+from surefoot.cli.diagnose import FILES, finish, role
 from surefoot.cli.options import output_options
 from surefoot.cli.output import Output
 from surefoot.errors import InputError
@@ -88,10 +87,7 @@ def watch(
             pass
     if found is None:
         raise InputError(f"`{path}` held no log that can be read before the watch ended; wait for its first lines")
-    last = found
-    files = writers(last) if output.out is not None else {}
-    deliver(last, output, files, lambda to, _: show_diagnoses(last, to), quiet=quiet)
-    ctx.exit(1 if found.is_fault else 0)
+    finish(ctx, found, output, quiet=quiet)
 
 
 def follow(

@@ -69,12 +69,13 @@ class Family:
 
     def taken(self, chunk: Sequence[int], place: Place) -> Updates | None:
         """The updates of this family's members in a chunk, which stand side by side in `place`; None without any."""
-        places = [place for place, member in enumerate(chunk) if member in self._row]
-        if not places:
+        own = [number for number, member in enumerate(chunk) if member in self._row]
+        if not own:
             return None
-        rows = tuple(self._row[chunk[place]] for place in places)
-        rule = self._rules.setdefault(rows, self.rule.take(rows))
-        return Updates(self, rule, place, slice(places[0], places[-1] + 1), rows)
+        rows = tuple(self._row[chunk[number]] for number in own)
+        if rows not in self._rules:
+            self._rules[rows] = self.rule.take(rows)
+        return Updates(self, self._rules[rows], place, slice(own[0], own[-1] + 1), rows)
 
 
 class Updates:

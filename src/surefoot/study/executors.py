@@ -199,13 +199,13 @@ class Processes:
                 if self._tick is not None:
                     self._tick(*said)
                 continue
-            worker, outcome = self._running.pop(pipe), said
+            outcome: Outcome = said
+            worker = self._running.pop(pipe)
             if worker.finish(outcome):
                 self._idle.append(worker)
             else:
                 self._end(worker)
-            found: Outcome = outcome
-            return found
+            return outcome
         return None
 
     def close(self) -> None:

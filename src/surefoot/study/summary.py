@@ -24,10 +24,11 @@ def study_of(
             "Optuna proposed the settings and tries more of them where losses are low: shares of the variance and best "
             "rates along an axis hold for these settings, not for the whole space"
         )
-    found = collections.Counter(finding.id for _, finding in store.findings())
-    if found:
-        several = len({member for member, _ in store.findings()})
-        which = ", ".join(f"{name} in {number}" for name, number in found.most_common())
+    findings = store.findings()
+    if findings:
+        several = len({member for member, _ in findings})
+        counted = collections.Counter(finding.id for _, finding in findings).most_common()
+        which = ", ".join(f"{name} in {number}" for name, number in counted)
         said.append(f"findings of {several} diagnosed {'member' if several == 1 else 'members'}: {which}")
     sessions = store.sessions()
     torches = {one.versions.get("torch", "") for one in sessions}

@@ -165,7 +165,7 @@ class Recorder:
         if not self._inside:
             return
         self._inside = False
-        if getattr(optimizer, "found_inf", None) is not None and self._left_out(optimizer):
+        if self._left_out(optimizer):
             self.skipped += 1
             for rates in self._rates:
                 if len(rates) > self.steps:

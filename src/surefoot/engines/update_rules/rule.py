@@ -216,14 +216,16 @@ def add_scaled(target: Tensor, addend: Tensor, factor: Value) -> None:
         target.add_(addend, alpha=factor)
 
 
-def add_each_scaled(targets: Sequence[Tensor], addends: Sequence[Tensor], factors: Sequence[Value]) -> None:
-    """`add_scaled` for several targets, in one call where their factors are per member."""
+def add_each_scaled(
+    targets: Sequence[Tensor], addends: Sequence[Tensor], factors: Sequence[Value], sign: float = 1.0
+) -> None:
+    """`target += sign * factor * addend` for several targets, in one call where their factors are per member."""
     per_member = [factor for factor in factors if isinstance(factor, Tensor)]
     if len(per_member) == len(targets):
-        torch._foreach_addcmul_(list(targets), list(addends), per_member)
+        torch._foreach_addcmul_(list(targets), list(addends), per_member, value=sign)
         return
     for target, addend, factor in zip(targets, addends, factors, strict=True):
-        add_scaled(target, addend, factor)
+        add_scaled(target, addend, sign * factor)
 
 
 def add_square(target: Tensor, grad: Tensor, keep: Value) -> None:

@@ -65,9 +65,8 @@ class SGDRule(UpdateRule):
             return pieces
         for one in small:
             add_scaled(one.grad, one.param, one.decay)
-        negative: dict[int, Value] = {id(one.lr): -one.lr for one in small}
-        rates = [negative[id(one.lr)] for one in small]
-        add_each_scaled([one.param for one in small], [one.grad for one in small], rates)
+        params, grads, _, rates, _ = zip(*small, strict=True)
+        add_each_scaled(params, grads, rates, -1.0)
         return [one for one in pieces if native_pays(one.param)]
 
     def _update(self, param: Tensor, grad: Tensor, slots: dict[str, Tensor], lr: Value, decay: Value, now: Any) -> None:
