@@ -12,7 +12,9 @@ oracle's seeds, the share lost is (L - L*) / (L0 - L*). A recommendation that di
     python benchmarks/find_quality.py confirm           # on those looked at once, when everything was chosen
     python benchmarks/find_quality.py oracle-ordinary   # makes benchmarks/records/oracle_ordinary.json (once)
     python benchmarks/find_quality.py ordinary          # ordinary trainings that the method was developed on, and
-    python benchmarks/find_quality.py fresh             # those looked at once, when everything was chosen again
+    python benchmarks/find_quality.py fresh             # those looked at once, when everything was chosen anew
+    python benchmarks/find_quality.py oracle-last       # makes benchmarks/records/oracle_last.json (once)
+    python benchmarks/find_quality.py last              # more of them, looked at once when everything was chosen again
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ import torch
 
 from find_peers import suggestions
 from panel import CASES, Case, make_task
+from panel_last import LAST_CASES
 from panel_more import MORE_CASES
 from panel_ordinary import ORDINARY_CASES
 from surefoot.engines.batches import steps_of
@@ -45,8 +48,8 @@ RECORDS = Path(__file__).parent / "records"
 SEEDS = (0, 1, 2)
 SEARCH_SEED = 100
 """Seed of the searches: none of the oracle's, so that no search sees a run that it is judged by."""
-PANELS = ("design", "report", "develop", "confirm", "ordinary", "fresh")
-ALL_CASES = (*CASES, *MORE_CASES, *ORDINARY_CASES)
+PANELS = ("design", "report", "develop", "confirm", "ordinary", "fresh", "last")
+ALL_CASES = (*CASES, *MORE_CASES, *ORDINARY_CASES, *LAST_CASES)
 PEER_STEPS = 100
 PEERS = ("torch-lr-finder", "pytorch-lightning", "fastai")
 RATES = 25
@@ -221,7 +224,9 @@ def measure(job: tuple[Case, dict[str, Any], bool]) -> dict[str, Any]:
 
 
 def run(panel: str, workers: int, *, with_peers: bool) -> None:
-    oracle = load("oracle.json") | load("oracle_more.json") | load("oracle_ordinary.json")
+    oracle: dict[str, dict[str, Any]] = {}
+    for name in ("oracle.json", "oracle_more.json", "oracle_ordinary.json", "oracle_last.json"):
+        oracle |= load(name)
     jobs = [(case, oracle[case.name], with_peers) for case in cases_of(panel) if case.name in oracle]
     results = in_parallel(measure, jobs, workers)
     if not with_peers and (RECORDS / f"{panel}.json").exists():
@@ -261,7 +266,7 @@ def show(results: list[dict[str, Any]]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("oracle", "oracle-more", "oracle-ordinary", "shorter", *PANELS))
+    parser.add_argument("what", choices=("oracle", "oracle-more", "oracle-ordinary", "oracle-last", "shorter", *PANELS))
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--no-peers", action="store_true", help="keep what the record before holds of them")
     given = parser.parse_args()
@@ -271,6 +276,8 @@ def main() -> None:
         save("oracle_more.json", in_parallel(oracle_of, list(MORE_CASES), given.workers))
     elif given.what == "oracle-ordinary":
         save("oracle_ordinary.json", in_parallel(oracle_of, list(ORDINARY_CASES), given.workers))
+    elif given.what == "oracle-last":
+        save("oracle_last.json", in_parallel(oracle_of, list(LAST_CASES), given.workers))
     elif given.what == "shorter":
         save("shorter.json", in_parallel(shorter_of, cases_of("design"), given.workers))
     else:

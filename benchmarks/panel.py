@@ -169,10 +169,11 @@ _MADE: dict[str, Callable[[], Task]] = {
 
 def make_task(name: str) -> Task:
     """The task of that name: of a panel, or of the catalogue."""
+    from panel_last import LAST_TASKS
     from panel_more import MORE_TASKS
     from panel_ordinary import ORDINARY_TASKS
 
-    made = _MADE | MORE_TASKS | ORDINARY_TASKS
+    made = _MADE | MORE_TASKS | ORDINARY_TASKS | LAST_TASKS
     return made[name]() if name in made else find_entry(name).make()
 
 
