@@ -63,6 +63,10 @@ class Eigenpairs:
     """[m] its value along each row of `space`, the extreme one first."""
     elsewhere: float = 0.0
     """What the matrix is like outside of `space`, on the mean."""
+    older: Eigenpairs | None = None
+    """What the warm start that found this began with, without its own."""
+    swung: bool = False
+    """Whether the matrix was nearer to the one before the last than to the last."""
 
     @property
     def value(self) -> float:
