@@ -50,8 +50,11 @@ def rates_of(case: Case) -> list[float]:
     return [float(10 ** (low + STEP / 2 * place)) for place in range(BELOW + 2 * RATES - 1 + ABOVE)]
 
 
-def trained(case: Case, task: Any, seed: int, length: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Losses [rates, points], infinite once dead; losses at the end and at the start over each part of the data."""
+def trained(case: Case, task: Any, seed: int, length: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Losses [rates, points], infinite once dead; losses at the end and at the start over each part of the data.
+
+    The last are the mean training losses over the last quarter, infinite where it died before.
+    """
     recipes = [recipe_of(case).replace(lr=lr, seed=seed) for lr in rates_of(case)]
     groups = np.full((len(recipes), 16), np.nan)
     first = np.full(16, np.nan)
@@ -71,11 +74,13 @@ def trained(case: Case, task: Any, seed: int, length: int) -> tuple[np.ndarray, 
         make_engine=lambda task, recipes: choose_engine(task, recipes, horizon=length, processes=1),
     )
     losses = np.full((len(recipes), len(POINTS)), np.inf)
+    training = np.full(len(recipes), np.inf)
     for row, run in enumerate(runs):
         seen = {int(s): float(v) for s, v in zip(run.val_step, run.val_loss, strict=True)}
         losses[row] = [seen.get(point, math.inf) for point in points]
         losses[row, -1] = run.final_val_loss
-    return losses, groups, first
+        training[row] = Trial(0.0, length, "", (run,), np.empty(0)).training_loss
+    return losses, groups, first, training
 
 
 def bank_of(case: Case) -> dict[str, np.ndarray]:
@@ -91,6 +96,7 @@ def bank_of(case: Case) -> dict[str, np.ndarray]:
         "losses": np.array([[one[0] for one in row] for row in parts]),
         "groups": np.array([[one[1] for one in row] for row in parts]),
         "first": np.array([row[0][2] for row in parts]),
+        "training": np.array([[one[3] for one in row] for row in parts]),
         "oracle": np.array([one[0][:, -1] for one in oracle]),
         "start": np.array([np.nanmean(one[2]) for one in oracle]),
     }
@@ -136,7 +142,7 @@ class BankSearch(Search):
             run = Run(
                 recipe=self.recipe.replace(lr=lr),
                 step=int_series([steps[place][-1] - 1]),
-                loss=float_series([0.0]),
+                loss=float_series([bank["training"][which[place], length, row]]),
                 lr=float_series([lr]),
                 val_step=int_series(steps[place]),
                 val_loss=float_series(losses[place]),

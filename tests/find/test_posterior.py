@@ -18,13 +18,14 @@ from surefoot.records.record import float_series, int_series
 SGD = Recipe(optimizer="sgd", options={"momentum": 0.9}, schedule="cosine")
 
 
-def _trial(lr, horizon, loss, fate="finished", steps=None):
+def _trial(lr, horizon, loss, fate="finished", steps=None, training=None):
     steps = steps or horizon
+    losses = [loss] if training is None else training
     run = Run(
         recipe=SGD.replace(lr=lr),
-        step=int_series([steps - 1]),
-        loss=float_series([loss]),
-        lr=float_series([lr]),
+        step=int_series(np.arange(steps - len(losses), steps)),
+        loss=float_series(losses),
+        lr=float_series([lr] * len(losses)),
         val_step=int_series([0, steps]),
         val_loss=float_series([1.0, loss]),
         fate=fate,
@@ -53,6 +54,26 @@ def test_a_rung_that_nobody_finished_is_lived_with():
     rung = [_trial(10**-2.5, 200, 0.9, "retired", 100), _trial(10**-1.2, 200, math.inf, "diverged")]
     posterior = Posterior(_search(*scan, *rung))
     assert np.isfinite(posterior.shares(50)).all()
+
+
+def test_the_training_loss_of_a_trial_is_that_of_its_last_quarter():
+    losses = [9.0, 8.0, 7.0, 6.0, 5.0, 4.0, 3.0, 1.0]
+    assert _trial(0.1, 8, 0.5, training=losses).training_loss == 2.0
+    assert _trial(0.1, 8, 0.5, "diverged", training=losses).training_loss == math.inf
+    assert math.isnan(_trial(0.1, 16, 0.5, "retired", 8, training=losses).training_loss)
+    assert math.isnan(_trial(0.1, 8, 0.5, training=[]).training_loss)
+
+
+def test_where_training_memorises_a_lower_rate_is_recommended():
+    def recommended(best_in_training):
+        trials = [
+            _trial(10**x, horizon, _bowl(x, -1.5), training=[_bowl(x, best_in_training)])
+            for horizon in (50, 100, 200)
+            for x in np.arange(-3.5, 0.6, 0.3)
+        ]
+        return math.log10(verdict(_search(*trials)).lr)
+
+    assert recommended(-1.0) < recommended(-1.5) - 0.08
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw", "rmsprop"])

@@ -33,7 +33,8 @@ class Posterior:
 
     Args:
         search: whose trials are used; those that were interrupted are not.
-        also: a horizon that was not tried yet, over which rates will be chosen.
+        also: a horizon that was not tried yet, over which rates will be chosen. Then it is taken that training only
+            learns: were it to memorise, rates above would still have to be seen to fail.
         prior: of the response.
     """
 
@@ -54,6 +55,8 @@ class Posterior:
             x,
             halvings,
             height,
+            training=self._training(halvings),
+            again=-math.inf if also else math.log2(search.recipe.epochs),
             gains=gains,
             also=halvings_of(search, also) if also else 0.0,
             initial_loss=self._start,
@@ -61,6 +64,15 @@ class Posterior:
             prior=prior,
         )
         self._rng = np.random.default_rng(search.recipe.seed)
+
+    def _training(self, halvings: Floats) -> Floats:
+        """Heights of the training losses, NaN where a trial did not end."""
+        losses = np.full(len(halvings), math.nan)
+        losses[: len(self.trials)] = [one.training_loss for one in self.trials]
+        known = ~np.isnan(losses)
+        result = np.full(len(halvings), math.nan)
+        result[known] = heights(losses[known], halvings[known], self._start)
+        return result
 
     @property
     def grid(self) -> Floats:

@@ -26,6 +26,9 @@ __all__ = ["Prune", "Search", "Trial"]
 Prune = Callable[[Validation], Mapping[int, str]]
 """Sees a validation of the trials (by their place in the request) and names those to retire, each with a reason."""
 
+_END = 0.25
+"""Share of a training at its end over which training losses are averaged."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Trial:
@@ -54,6 +57,16 @@ class Trial:
         if self.fate == "diverged":
             return math.inf
         return float(np.mean([run.final_val_loss for run in self.runs]))
+
+    @property
+    def training_loss(self) -> float:
+        """Mean training loss over the last quarter of the updates; infinity if it diverged, NaN if it did not end."""
+        if self.fate == "diverged":
+            return math.inf
+        ends = [run.loss[run.step >= (1.0 - _END) * self.horizon] for run in self.runs]
+        if self.fate != "finished" or not all(map(len, ends)):
+            return math.nan
+        return float(np.mean([float(np.mean(end)) for end in ends]))
 
     @property
     def spread(self) -> float | None:

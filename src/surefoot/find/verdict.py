@@ -18,7 +18,7 @@ __all__ = ["verdict"]
 
 Floats = npt.NDArray[np.float64]
 
-TAIL = 0.015
+TAIL = 0.01
 """Share of the draws left out on either side: with it intervals hold what they are meant to in about nine of ten."""
 NOISE = 0.1
 """Share of the improvement by which a sweep's losses vary, for each unit of the noise of heights: twice what the

@@ -24,6 +24,8 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
+from surefoot.maths.memorising import MEMORISING, Memorising
+
 __all__ = ["LIFTED", "STEADY", "Drift", "Prior", "Response", "basin", "heights", "share_of"]
 
 Floats = npt.NDArray[np.float64]
@@ -35,6 +37,8 @@ WORST = 1.5
 """Share lost that stands for anything worse, such as divergence."""
 CEILING = math.log1p(WORST / KNEE)
 """The greatest height."""
+_FEWEST = 2
+"""Training losses over one length, without which they do not tell learning from memorising."""
 
 
 def heights(losses: Floats, halvings: Floats, initial_loss: float) -> Floats:
@@ -105,7 +109,8 @@ class Prior:
     steepening: tuple[float, ...] = (0.0, 0.2)
     """How much steeper, as a share, the slopes are for each halving."""
     drifts: tuple[Drift, ...] = (STEADY, LIFTED)
-    """Accounts of the drift, equally likely."""
+    """Accounts of the drift while learning, equally likely."""
+    memorising: Memorising = MEMORISING
     noise: tuple[float, ...] = (0.02, 0.06, 0.2, 0.6)
     """Standard deviation of a height of 0 from seed to seed; it grows in proportion to 1 + height."""
     amplitude: float = 0.15
@@ -137,6 +142,9 @@ class Response:
         x: [n] log10 of the rates.
         halvings: [n].
         height: [n], see `heights`.
+        training: [n] heights of the training losses, NaN where there is none; None ignores them.
+        again: halvings that lead to the length over which training begins to see its data again: from there on it may
+            memorise. By default it never does.
         gains: length in halvings to the improvement on the initial loss that was reached over it. Where training
             longer still gains much, the optimum over the shorter length says less. None ignores this.
         also: a length that was not seen, over which curves will be drawn.
@@ -151,6 +159,8 @@ class Response:
         halvings: Floats,
         height: Floats,
         *,
+        training: Floats | None = None,
+        again: float = -math.inf,
         gains: Mapping[float, float] | None = None,
         also: float = 0.0,
         initial_loss: float = 0.0,
@@ -167,30 +177,50 @@ class Response:
         self._lengths = {
             length: _Length(self, length, x[halvings == length], height[halvings == length]) for length in lengths
         }
+        self._again = again
+        known = np.full(len(x), np.nan) if training is None else training
+        self._regimes = {one: self._regime_evidence(one, x, halvings, known) for one in lengths}
         self._growth = {one: _growth(lengths, gains or {}, initial_loss, one) for one in p.drifts}
         self._drifts = [(one, rate) for one in p.drifts for rate in one.rates]
         away = np.zeros(len(self.places)) if usual is None else (self.places - usual) / p.usual_scale
         self._usual: Floats = -2.0 * np.log1p(away**2 / 3.0)
         self._weights = self._chain(lengths)
 
+    def _regime_evidence(self, length: float, x: Floats, halvings: Floats, training: Floats) -> Floats:
+        """Log evidence [learning and memorising, places] of the training losses over one length."""
+        here = (halvings == length) & np.isfinite(training)
+        if here.sum() < _FEWEST:
+            return np.zeros((2, len(self.places)))
+        evidence = _Length(self, length, x[here], training[here]).evidence
+        top = evidence.max()
+        return self.prior.memorising.seen(self.places, np.log(np.exp(evidence - top).mean(0) + 1e-300) + top)
+
     def _chain(self, lengths: list[float]) -> dict[float, Floats]:
-        """Weights [drifts, shapes, places] over each length, given what was seen over it and all longer halvings."""
-        shape = (len(self._drifts), len(self._shapes), len(self.places))
-        weights: dict[float, Floats] = {}
+        """Weights [drifts, regimes, shapes, places] over each length, given what was seen over it and shorter ones."""
+        regime = self.prior.memorising
         bells = [np.exp(-0.5 * ((np.array(one.rates) - one.mean) / one.deviation) ** 2) for one in self.prior.drifts]
-        chances = np.concatenate([bell / bell.sum() for bell in bells])
-        log_weight = np.broadcast_to(np.log(chances)[:, None, None], shape)
+        chances = np.concatenate([bell / bell.sum() for bell in bells])[:, None, None]
+        last = min(key for key, one in self._lengths.items() if len(one.x))
+        spared = regime.spared(math.inf, lengths[0], again=self._again)
+        weight = np.ones((len(self._shapes), len(self.places)))
+        weight = np.stack([spared * chances * weight, (1.0 - spared) * chances * weight], 1)
+        weights: dict[float, Floats] = {}
         for place, length in enumerate(lengths):
             if place:
-                top = log_weight.max()
-                moved = [
-                    np.exp(log_weight[number] - top) @ self._transition(drift, rate, lengths[place - 1], length)
+                before = lengths[place - 1]
+                # What begins later than was seen, the accounts of the drift know of.
+                spared = regime.spared(before, length, again=self._again) if length >= last else 1.0
+                learning = [
+                    spared * weight[number, 0] @ self._transition(drift, rate, before, length)
                     for number, (drift, rate) in enumerate(self._drifts)
                 ]
-                log_weight = np.log(np.maximum(np.stack(moved), 1e-300)) + top
-            log_weight = log_weight + self._lengths[length].evidence[None] + (self._usual if length == 0 else 0.0)
+                memorising = weight[:, 1] + (1.0 - spared) * weight[:, 0]
+                weight = np.stack([np.stack(learning), memorising @ regime.moves(self.places, before - length)], 1)
+            log_weight = np.log(np.maximum(weight, 1e-300)) + self._lengths[length].evidence
+            log_weight += self._regimes[length][:, None, :] + (self._usual if length == 0 else 0.0)
             weight = np.exp(log_weight - log_weight.max())
-            weights[length] = weight / weight.sum()
+            weight /= weight.sum()
+            weights[length] = weight
         return weights
 
     def _transition(self, drift: Drift, rate: float, shorter: float, longer: float) -> Floats:
@@ -221,13 +251,18 @@ class Response:
     def noise(self) -> float:
         """Posterior mean of the standard deviation of a height of 0 from seed to seed, over the longest length seen."""
         length = min(key for key, one in self._lengths.items() if len(one.x))
-        chance = np.einsum("dsp,ksp->k", self._weights[length], self._lengths[length].chances)
+        chance = np.einsum("drsp,ksp->k", self._weights[length], self._lengths[length].chances)
         return float(chance @ np.array([noise for noise, _ in self._kernels]))
 
     @property
     def drift(self) -> float:
         """Posterior mean of the drift where training longer gains no more, decades per halving."""
-        return float(self._weights[0.0].sum((1, 2)) @ np.array([rate for _, rate in self._drifts]))
+        return float(self._weights[0.0].sum((1, 2, 3)) @ np.array([rate for _, rate in self._drifts]))
+
+    @property
+    def memorising(self) -> float:
+        """Posterior chance that training memorises at the end of the full length."""
+        return float(self._weights[0.0][:, 1].sum())
 
     def draw(self, x: Floats, halvings: float, count: int, rng: np.random.Generator) -> Floats:
         """Curves drawn from the posterior: heights [count, len(x)], free of noise.
@@ -239,7 +274,7 @@ class Response:
             rng: draws them.
         """
         x = np.asarray(x, float)
-        weight, length = self._weights[halvings].sum(0), self._lengths[halvings]
+        weight, length = self._weights[halvings].sum((0, 1)), self._lengths[halvings]
         chosen = rng.choice(weight.size, count, p=weight.ravel() / weight.sum())
         shape, place = np.divmod(chosen, len(self.places))
         chances = length.chances[:, shape, place]

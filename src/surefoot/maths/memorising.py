@@ -1,0 +1,72 @@
+"""Memorising: training that fits its own data at the expense of the rest, and what it does to the best rate.
+
+While a network *learns*, training and validation loss are lowest at the same rate, and the best rate falls little with
+the length of the training. Once the same data has been seen often it *memorises*: the training loss goes on to fall
+with the rate, the validation loss rises, and only how far training goes counts, rate times steps, as in early stopping.
+Then the best rate nearly halves with every doubling of the length, and lies well below the one that trains best.
+
+Lengths are in halvings of the full one, places in log10 of rates, as in `response.py`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["MEMORISING", "Memorising"]
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclasses.dataclass(frozen=True)
+class Memorising:
+    """What is held of when it begins and of what it does; chosen on the tasks that the search was developed on."""
+
+    onset: float = 0.25
+    """Chance that it begins within one doubling of the length."""
+    drift: float = 0.28
+    """Decades that the best rate then moves up for each halving; log10(2) if only rate times steps counted."""
+    jitter: float = 0.1
+    """Standard deviation of the move over one halving; over more it grows with their square root."""
+    apart: float = 0.45
+    """Decades that the rate of the lowest training loss then lies above the best one."""
+    apart_deviation: float = 0.22
+    close: float = 0.1
+    """Scale of the distance between the two while learning: Student's t, 3 degrees, around 0."""
+
+    def spared(self, shorter: float, longer: float, *, again: float) -> float:
+        """Chance that it does not begin between two lengths; it cannot before the data is seen again, at `again`."""
+        return float((1.0 - self.onset) ** max(0.0, min(shorter, again) - longer))
+
+    def seen(self, places: Floats, training: Floats) -> Floats:
+        """How well the training losses of one length go with every best rate, while learning and while memorising.
+
+        Args:
+            places: [n] that the best rate may have.
+            training: [n] log likelihood that the training loss is lowest there.
+
+        Returns:
+            Log likelihood [2, n].
+        """
+        away = places[None, :] - places[:, None]
+        learning = (1.0 + (away / self.close) ** 2 / 3.0) ** -2.0
+        # A little everywhere: no single length rules it out.
+        memorising = np.exp(-0.5 * ((away - self.apart) / self.apart_deviation) ** 2) + 1e-4
+        top = training.max()
+        lowest = np.exp(training - top)
+        chances = [link @ lowest / link.sum(1) for link in (learning, memorising)]
+        result: Floats = np.log(np.maximum(np.stack(chances), 1e-12)) + top
+        return result
+
+    def moves(self, places: Floats, halvings: float) -> Floats:
+        """Chances [from, to] that the best rate goes from place to place when the training is so much longer."""
+        away = places[None, :] - places[:, None] + self.drift * halvings
+        chance = np.exp(-0.5 * (away / (self.jitter * math.sqrt(halvings))) ** 2)
+        result: Floats = chance / np.maximum(chance.sum(1, keepdims=True), 1e-300)
+        return result
+
+
+MEMORISING = Memorising()
