@@ -38,7 +38,7 @@ _MIXED = 0.35
 _PIVOT = 0.15
 """Smallest share of what was missed that lies along the vector itself, for the rank-one rule."""
 _KEPT = 32
-"""Vectors of the model, where there is room."""
+"""Vectors of the model, where there is room: at most half of the products that are allowed."""
 _MOVED = 0.3
 """What counts as the same: a share of how far the matrix has moved away from its model, along its first vectors."""
 _SAME = 1e-2
@@ -74,7 +74,7 @@ def warm_eigenpairs(
     models = [_Model(one.space, sign * one.known, sign * one.elsewhere) for one in known]
     firsts = [list((one.vectors if len(one.vectors) >= count else one.space)[:count]) for one in known]
     nearest = len(known) - 1 if before.swung else 0
-    keep = max(len(before.space), min(_KEPT, most))
+    keep = max(len(before.space), min(_KEPT, most // 2))  # twice: this model, and the one before
     eps = float(torch.finfo(before.space.dtype).eps)
     tried = before.space.new_empty((0, size))
     images = before.space.new_empty((0, size))
