@@ -5,7 +5,11 @@
     python benchmarks/diagnosis_corpus.py --third    # makes benchmarks/records/diagnosis_third.npz
     python benchmarks/diagnosis_corpus.py --fourth   # makes benchmarks/records/diagnosis_fourth.npz
     python benchmarks/diagnosis_corpus.py --wide     # makes benchmarks/records/diagnosis_wide.npz
-    python benchmarks/diagnosis_corpus.py --fresh    # makes benchmarks/records/diagnosis_fresh.npz
+    python benchmarks/diagnosis_corpus.py --fifth    # makes benchmarks/records/diagnosis_fifth.npz
+    python benchmarks/diagnosis_corpus.py --newest   # makes benchmarks/records/diagnosis_newest.npz
+    python benchmarks/diagnosis_corpus.py --further  # makes benchmarks/records/diagnosis_further.npz
+    python benchmarks/diagnosis_corpus.py --slow     # makes benchmarks/records/diagnosis_slow.npz
+    python benchmarks/diagnosis_corpus.py --last     # makes benchmarks/records/diagnosis_last.npz
 
 For every task and way of training it (see diagnosis_tasks.py) a *sweep* of rates over 6 decades is trained from one
 initialisation: its runs are one another's counterfactuals. From the best rate of a sweep *faulty* trainings are made: a
@@ -31,12 +35,16 @@ import numpy as np
 import torch
 from torch import nn
 
+from diagnosis_slow import SLOW
 from diagnosis_tasks import (
+    FIFTH,
     FIRST,
     FOURTH,
     FRESH,
     HELD_OUT,
     LATER,
+    SEVENTH,
+    SIXTH,
     THIRD,
     Training,
     batch_of,
@@ -58,8 +66,12 @@ LATER_FILE = FILE.with_name("diagnosis_later.npz")
 THIRD_FILE = FILE.with_name("diagnosis_third.npz")
 WIDE_FILE = FILE.with_name("diagnosis_wide.npz")
 FOURTH_FILE = FILE.with_name("diagnosis_fourth.npz")
-FRESH_FILE = FILE.with_name("diagnosis_fresh.npz")
-FILES = (FILE, LATER_FILE, THIRD_FILE, FOURTH_FILE, WIDE_FILE)
+FIFTH_FILE = FILE.with_name("diagnosis_fifth.npz")
+SLOW_FILE = FILE.with_name("diagnosis_slow.npz")
+LAST_FILE = FILE.with_name("diagnosis_last.npz")
+NEWEST_FILE = FILE.with_name("diagnosis_newest.npz")
+FRESH_FILE = FILE.with_name("diagnosis_further.npz")
+FILES = (FILE, LATER_FILE, THIRD_FILE, FOURTH_FILE, FIFTH_FILE, LAST_FILE, NEWEST_FILE, SLOW_FILE, WIDE_FILE)
 """Those of the tasks that are fitted on."""
 SEED = 7
 VALIDATIONS = 20
@@ -266,7 +278,11 @@ def main() -> None:
     parser.add_argument("--third", action="store_true", help="those that were added after these")
     parser.add_argument("--fourth", action="store_true", help="those that were added after the third")
     parser.add_argument("--wide", action="store_true", help="those with more families, losses and lengths")
-    parser.add_argument("--fresh", action="store_true", help="the tasks that nothing was fitted or chosen on")
+    parser.add_argument("--fifth", action="store_true", help="those that were added after the wide ones")
+    parser.add_argument("--slow", action="store_true", help="those that learn little in their budget")
+    parser.add_argument("--last", action="store_true", help="thirty more, half of them of real data")
+    parser.add_argument("--newest", action="store_true", help="sixteen more")
+    parser.add_argument("--further", action="store_true", help="the tasks that nothing was fitted or chosen on")
     parser.add_argument("--tasks", help="comma-separated; default all")
     parser.add_argument("--add", action="store_true", help="keep what the file holds")
     parser.add_argument("--processes", type=int, default=2)
@@ -278,7 +294,11 @@ def main() -> None:
         (given.third, (THIRD, THIRD_FILE)),
         (given.fourth, (FOURTH, FOURTH_FILE)),
         (given.wide, (WIDE, WIDE_FILE)),
-        (given.fresh, (FRESH, FRESH_FILE)),
+        (given.fifth, (FIFTH, FIFTH_FILE)),
+        (given.slow, (SLOW, SLOW_FILE)),
+        (given.last, (SIXTH, LAST_FILE)),
+        (given.newest, (SEVENTH, NEWEST_FILE)),
+        (given.further, (FRESH, FRESH_FILE)),
     ):
         some = part if asked else some
     names = given.tasks.split(",") if given.tasks else [*some[0]]

@@ -3,9 +3,14 @@
 A training is *labelled* by its outcome and by its counterfactuals, with rules that were fixed before anything was
 fitted:
 
-- L0 is the loss before training, E the mean of the last tenth of the training losses, L* the lowest E of the sweep; the
-  *share lost* is (E - L*) / (L0 - L*). Up to `GOOD` a rate is good, beyond `WRONG` it is wrong, on the side of the best
-  rate on which it lies; in between either answer is right.
+- E is the mean of the last tenth of the training losses, L* the lowest E of the sweep, L0 the loss without training
+  over the same batches: E of the lowest rate, unless that has moved its loss (then the mean of its first tenth). All
+  trainings of a sweep see the same batches, and against another L0 the luck of the last batches would count as learned.
+  The *share lost* is (E - L*) / (L0 - L*). Up to `GOOD` a rate is good, beyond `WRONG` it is wrong, on the side of the
+  best rate on which it lies; in between either answer is right.
+- Where the standard error of the difference of the two best rates of a sweep, batch by batch, is more than `WRONG` of
+  L0 - L*, which rates are good is not known, and nothing is asked about the sweep. Nor is it where less than `LEAST` of
+  L0 can be learned.
 - A rate is too high also where a run diverged. Where the same rate with a decay is good, `noise_floor` is right too.
 - The validation loss rises at the end by more than `OVERFIT` of what it had fallen, while the training loss goes on
   falling, and the log shows validation: overfitting.
@@ -38,7 +43,7 @@ from surefoot.schedules import make
 
 __all__ = ["OK", "Example", "examples", "load", "short_examples"]
 
-GOOD, WRONG, OVERFIT = 0.05, 0.10, 0.10
+GOOD, WRONG, OVERFIT, LEAST = 0.05, 0.10, 0.10, 0.02
 SHORTEST = 24
 """Steps that a training cut short must have."""
 OK = frozenset({"rate_ok", "converged"})
@@ -147,12 +152,16 @@ class _Sweep:
     def __init__(self, runs: list[dict[str, Any]]) -> None:
         runs = sorted(runs, key=lambda one: one["lr"])
         self.x = np.log10([one["lr"] for one in runs])
-        self.initial = float(np.mean(runs[0]["loss"]))
-        self.noise = float(np.std(runs[0]["loss"]))
+        still = runs[0]["loss"]
         self.ends = np.array([end_of(one) for one in runs])
+        self.initial = float(np.mean(still[: tenth_of(still)])) if _moved(runs[0]) else float(self.ends[0])
         self.lowest = float(self.ends.min())
         self.gain = self.initial - self.lowest
-        self.learnable = self.gain > 0.02 * abs(self.initial) and math.isfinite(self.lowest)
+        self.learnable = (
+            math.isfinite(self.lowest)
+            and self.gain > LEAST * abs(self.initial)
+            and _error([runs[place] for place in np.argsort(self.ends)[:2]]) <= WRONG * self.gain
+        )
         share = np.minimum(np.maximum(self.ends - self.lowest, 0) / max(self.gain, 1e-12), 5.0)
         fine = np.linspace(self.x[0], self.x[-1], 400)
         course = np.interp(fine, self.x, share)
@@ -178,10 +187,23 @@ def _around(x: Any, share: Any) -> tuple[float, float]:
     return float(x[low]), float(x[high])
 
 
+def tenth_of(losses: Any) -> int:
+    """How many losses are a tenth of them, and five at least."""
+    return max(5, len(losses) // 10)
+
+
 def end_of(one: dict[str, Any]) -> float:
     if one["fate"] == "diverged" or not len(one["loss"]):
         return math.inf
-    return float(np.mean(one["loss"][-max(5, len(one["loss"]) // 10) :]))
+    return float(np.mean(one["loss"][-tenth_of(one["loss"]) :]))
+
+
+def _error(two: list[dict[str, Any]]) -> float:
+    """Standard error of the difference of the ends of two trainings on the same batches; 0 where one of them died."""
+    if not all(math.isfinite(end_of(one)) for one in two):
+        return 0.0
+    first, second = (one["loss"][-tenth_of(one["loss"]) :] for one in two)
+    return float(np.std(first - second)) / math.sqrt(len(first))
 
 
 def _example(one: dict[str, Any], sweep: _Sweep, decayed: _Sweep | None, rng: np.random.Generator) -> Example | None:

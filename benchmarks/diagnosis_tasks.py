@@ -1,8 +1,8 @@
 """What the trainings of the corpus of diagnoses are of: tasks, split into two parts, and how each is trained.
 
 The split is by task. Tasks are added in turns: those of a turn are made for one look at what was fitted on those of the
-turns before, and are fitted on from then on, together with more that are drawn: diagnosis_varied.py, diagnosis_wide.py.
-Those of the last turn, `FRESH`, nothing has been fitted or chosen on.
+turns before, and are fitted on from then on, together with more that are drawn: diagnosis_varied.py,
+diagnosis_wide.py, diagnosis_slow.py. Those of the last turn, `FRESH`, nothing has been fitted or chosen on.
 """
 
 from __future__ import annotations
@@ -14,8 +14,12 @@ import torch
 from torch import nn
 
 import panel
-from diagnosis_afterwards import MADE as FRESHLY_MADE
+from diagnosis_afterwards import MADE as FIFTH_MADE
 from diagnosis_fresh import MADE as THIRD_MADE
+from diagnosis_further import MADE as FURTHER_MADE
+from diagnosis_last import MADE as LAST_MADE
+from diagnosis_newest import MADE as NEWEST_MADE
+from diagnosis_slow import SLOW, make_slow, slow_family, slow_way
 from diagnosis_unseen import MADE as FOURTH_MADE
 from diagnosis_varied import VARIED, Training, Way, make_varied, tabled, way_of
 from diagnosis_varied import family_of as varied_family
@@ -29,8 +33,8 @@ from surefoot.tasks.models.transformer import transformer
 from surefoot.tasks.task import Task
 
 __all__ = [
-    "CALIBRATION", "FOURTH", "FRESH", "HELD_OUT", "LATER", "Training", "batch_of", "family_of", "make_task", "rates_of",
-    "steps_of", "trainings_of_task",
+    "CALIBRATION", "FIFTH", "FOURTH", "FRESH", "HELD_OUT", "LATER", "SEVENTH", "SIXTH", "Training", "batch_of",
+    "family_of", "make_task", "rates_of", "steps_of", "trainings_of_task",
 ]  # fmt: skip
 
 LOWEST = {
@@ -85,16 +89,22 @@ THIRD = tuple(THIRD_MADE)
 """Once made for a look at what was fitted on the tasks before."""
 FOURTH = tuple(FOURTH_MADE)
 """Made for a look at what was fitted on the tasks before these."""
-CALIBRATION = (*FIRST, *LATER, *THIRD, *HELD_OUT, *FOURTH, *WIDE)
+FIFTH = tuple(FIFTH_MADE)
+"""Looked at once, as half of them is real data, and fitted on since."""
+SIXTH = tuple(LAST_MADE)
+"""Half of real data too; looked at once, and fitted on since."""
+SEVENTH = tuple(NEWEST_MADE)
+"""Made for a look at what was fitted on all before."""
+CALIBRATION = (*FIRST, *LATER, *THIRD, *HELD_OUT, *FOURTH, *FIFTH, *SIXTH, *SEVENTH, *SLOW, *WIDE)
 """Whatever had been looked at, and more."""
-FRESH = tuple(FRESHLY_MADE)
+FRESH = tuple(FURTHER_MADE)
 """Looked at once, after everything had been fitted and chosen."""
 
 _PAIRS = {
     0: ("sgd", "adam"), 1: ("momentum", "adamw"), 2: ("momentum", "rmsprop"), 3: ("sgd", "rmsprop"),
     4: ("momentum", "adam"),
 }  # fmt: skip
-_GIVEN = THIRD_MADE | FOURTH_MADE | FRESHLY_MADE
+_GIVEN = THIRD_MADE | FOURTH_MADE | FIFTH_MADE | LAST_MADE | NEWEST_MADE | FURTHER_MADE
 _PLACES = (*FIRST, *HELD_OUT, *SECOND)
 
 
@@ -113,12 +123,16 @@ def trainings_of_task(name: str) -> tuple[Training, ...]:
 
 def family_of(name: str) -> str:
     """The family of a drawn task; any other task is its own."""
+    if name in SLOW:
+        return slow_family(name)
     return wide_family(name) if name in WIDE else varied_family(name)
 
 
 def _way_of(name: str) -> Way | None:
     if name in WIDE:
         return wide_way(name)
+    if name in SLOW:
+        return slow_way(name)
     return _GIVEN[name][1] if name in _GIVEN else way_of(name) if name in VARIED else None
 
 
@@ -139,7 +153,7 @@ def rates_of(name: str, training: Training) -> list[float]:
     way = _way_of(name)
     if way is not None:
         lowest = LOWEST[training.key] + way.shift
-        if name in WIDE:
+        if name in WIDE or name in SLOW:
             return [float(10 ** (lowest + 0.375 * place)) for place in range(17)]
         return [float(10 ** (lowest + 0.5 * place)) for place in range(13)]
     return [float(10 ** (LOWEST[training.key] + 0.6 * place)) for place in range(11)]
@@ -259,6 +273,8 @@ def make_task(name: str) -> Task:
         return make_varied(name)
     if name in WIDE:
         return make_wide(name)
+    if name in SLOW:
+        return make_slow(name)
     if name in _MADE:
         return _MADE[name]()
     return panel.make_task(name) if name in _PANEL else find_entry(name).make()

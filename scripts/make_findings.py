@@ -44,6 +44,7 @@ def figures(record: dict[str, Any]) -> str:
         goal = record["goals"][name]
         cells = (_reached(part[name], goal, bound) for part in (away, fresh))
         lines.append(f"| {said} | {bound} {_percent(goal)} | {' | '.join(cells)} |")
+    lines += ["", *_looks([*record["earlier_fresh"], fresh])]
     lines += ["", "| Sizes of wrong rates | made afterwards |", "|---|---|"]
     for said, told in _SIZES:
         lines.append(f"| {said} | {told(fresh)} |")
@@ -67,6 +68,20 @@ def figures(record: dict[str, Any]) -> str:
             lines.append(f"| {name} {one['version']} | {' | '.join(shares)} |")
         lines += ["", "Surefoot's abstentions count as wrong, and as not noticed, in this table."]
     return "\n".join(lines)
+
+
+def _looks(looks: list[dict[str, Any]]) -> list[str]:
+    """A row for each set of tasks that was fresh once, as it was judged then."""
+    words = ("cause right", "none given", "good called faulty", "direction right", "size right", "calibration error")
+    lines = [
+        "Every look so far, each at tasks that nothing had been fitted or chosen on. All but the last were, later:",
+        "", "| tasks | " + " | ".join(words) + " |", "|--:" * (1 + len(words)) + "|",
+    ]  # fmt: skip
+    for look in looks:
+        values = (look.get(name) for name in NAMES)
+        cells = ("" if value is None else _percent(value) for value in values)
+        lines.append(f"| {len(look['tasks'])} | {' | '.join(cells)} |")
+    return lines
 
 
 def _sides(key: str) -> Callable[[dict[str, Any]], str]:

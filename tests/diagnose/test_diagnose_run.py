@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from surefoot.diagnose import diagnose_run
 from surefoot.diagnose.correction import correction_words
 from surefoot.diagnose.fitted import Trees, constants, size_interval
 from surefoot.diagnose.siblings import place
+from surefoot.diagnose.verdict import judge
 from surefoot.errors import InputError
 from surefoot.records.diagnosis import FINE, Diagnoses, Diagnosis
 
@@ -44,7 +46,7 @@ def test_a_size_has_its_guess_in_the_middle_and_ends_on_its_side():
     from surefoot.diagnose.features import NAMES
 
     rng, told = np.random.default_rng(4), 0
-    for _ in range(60):
+    for _ in range(400):
         features = dict(zip(NAMES, rng.normal(0, 1, len(NAMES)), strict=True))
         for side, name in ((1, "low"), (-1, "high")):
             ends, fit = size_interval(features, side), constants()["sizes"][name]
@@ -58,11 +60,25 @@ def test_a_size_has_its_guess_in_the_middle_and_ends_on_its_side():
     assert told >= 10
 
 
+def test_a_fault_is_not_told_where_the_training_may_be_a_good_one(monkeypatch):
+    """The same run, but for how probable it is that any fault would be a false alarm."""
+    run = run_of(straight())
+    told = diagnose_run(run)
+    assert told.verdict == "rate_too_low"
+    monkeypatch.setattr(sys.modules[judge.__module__], "good_likelihood", lambda features: 0.9)
+    unsure = diagnose_run(run)
+    assert unsure.verdict == "unknown"
+    assert "all may be well" in unsure.text
+    assert unsure.likelihoods == told.likelihoods
+
+
 def test_a_loss_that_grows_without_end_is_a_rate_too_high():
     found = diagnose_run(run_of(growing()))
     assert found.verdict in HIGH
-    assert found.decades[1] <= 0
-    assert "divide" in found.remedy
+    assert found.remedy.startswith("Cut the rate")
+    # So high a rate says little of how far the best one lies below; who knows it, is told.
+    assert ("divide" in found.remedy) == (found.decades is not None)
+    assert ("surefoot find" in found.remedy) == (found.decades is None)
 
 
 def test_a_loss_that_becomes_nan_in_a_sound_training_is_told_with_its_step():
@@ -239,8 +255,9 @@ def test_what_was_fitted_is_whole():
 
     data = constants()
     assert data["features"] == list(NAMES)
+    assert len(set(NAMES)) == len(NAMES)  # two of a name would be one column where trees are fitted, and two here
     assert set(data["thresholds"]) <= set(CHECKS)
-    for trees in data["verdicts"].values():
+    for trees in (*data["verdicts"].values(), data["good"]):
         for tree in trees["trees"]:
             assert len({len(nodes) for nodes in tree.values()}) == 1
             assert max(tree["feature"]) < len(NAMES)

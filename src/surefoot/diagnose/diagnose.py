@@ -14,7 +14,7 @@ from surefoot.diagnose.check import ask_all
 from surefoot.diagnose.correction import correction_words
 from surefoot.diagnose.evidence import Evidence, SeriesLike
 from surefoot.diagnose.siblings import placed
-from surefoot.diagnose.verdict import FINDINGS_OF, SAID, Judgement, judge
+from surefoot.diagnose.verdict import FINDINGS_OF, SAID, SIDE, Judgement, judge
 from surefoot.errors import InputError
 from surefoot.records import Finding, Run, float_series, int_series
 from surefoot.records.diagnosis import Diagnoses, Diagnosis
@@ -159,4 +159,6 @@ def _remedy(judgement: Judgement, findings: Mapping[str, Finding]) -> str:
     remedy = SAID[judgement.verdict][1]
     if judgement.decades is not None:
         remedy += f": {correction_words(judgement.decades)}"
+    elif judgement.verdict in SIDE:
+        remedy += "; by how much, `surefoot find` tells"
     return remedy + "."

@@ -11,13 +11,15 @@ import math
 
 import numpy as np
 
-from surefoot.diagnose.evidence import Evidence, Series, Validation
+from surefoot.diagnose.evidence import Evidence, Series
 from surefoot.diagnose.onset import NAMES as ONSET
 from surefoot.diagnose.onset import onset_of
 from surefoot.diagnose.pace import NAMES as PACES
 from surefoot.diagnose.pace import paces_of
 from surefoot.diagnose.spikes import regularity, spikes_of
 from surefoot.diagnose.trend import Trend, noise_of
+from surefoot.diagnose.validated import NAMES as VALIDATED
+from surefoot.diagnose.validated import validated_of
 from surefoot.diagnose.wander import NAMES as WANDER
 from surefoot.diagnose.wander import wander_of
 from surefoot.records import FloatSeries
@@ -45,7 +47,7 @@ def features_of(evidence: Evidence) -> dict[str, float]:
             found |= wander_of(trend, finite)
         found["not_finite"] = float((~np.isfinite(losses.value)).mean())
     if evidence.validation is not None and trend is not None:
-        found |= _validation(evidence.validation, trend)
+        found |= validated_of(evidence.validation, trend)
     if evidence.rates is not None:
         found |= _rates(evidence.rates)
     return {name: _bounded(found[name]) for name in NAMES}
@@ -151,27 +153,6 @@ def _noise(trend: Trend, loss: FloatSeries) -> dict[str, float]:
     }  # fmt: skip
 
 
-def _validation(validation: Validation, trend: Trend) -> dict[str, float]:
-    """How the validation loss went beside the training loss."""
-    loss = validation.loss
-    size = max(abs(float(loss[0])), _TINY)
-    smooth = np.convolve(loss, np.ones(3) / 3, mode="valid") if len(loss) >= 6 else loss
-    low = float(smooth.min())
-    fallen = float(loss[0]) - low
-    noise = max(_known(validation.noise, 0.0), 1e-4 * size)
-    final = float(smooth[-1])
-    return {
-        "val_points": _log(len(loss)),
-        "val_fallen": fallen / size,
-        "val_end": _log(max(final, _TINY) / size) if loss[0] > 0 else math.nan,
-        "val_rise": min((final - low) / max(fallen, noise), 50.0),
-        "val_rise_noise": _log((final - low) / noise),
-        "val_best_at": float(np.argmin(smooth)) / max(len(smooth) - 1, 1),
-        "val_gap": min(max((final - trend.final) / max(abs(trend.initial), _TINY), -20.0), 20.0),
-        "val_noise": _log(noise / size),
-    }
-
-
 def _rates(rates: Series) -> dict[str, float]:
     """How the rate went."""
     lr = rates.value
@@ -197,8 +178,7 @@ NAMES = (
     "late_certain", "late_log", "late_power", "early_fall", "roughness", "uphill", "noise_end", "noise_level",
     "noise_change", "noise_drop", "swing", "skew", "spread_end", "spread_drop", "around", "spikes", "spike_share",
     "spike_size", "spike_last", "spike_first", "spike_regular", "top_early", "top", "doubled_at", "doubled_after",
-    "quietest", "quiet_at", "moving", "not_finite", "val_points", "val_fallen", "val_end", "val_rise",
-    "val_rise_noise", "val_best_at", "val_gap", "val_noise", "lr_end", "lr_gone_at", "lr_jump", "lr_peak_at", *PACES,
-    *ONSET, *WANDER,
+    "quietest", "quiet_at", "moving", "not_finite", "lr_end", "lr_gone_at", "lr_jump", "lr_peak_at",
+    *PACES, *ONSET, *WANDER, *VALIDATED,
 )  # fmt: skip
 """Names of all features, in the order in which the model takes them."""

@@ -1,7 +1,8 @@
 """What was fitted on the calibration trainings and is kept in the package: thresholds of checks, and boosted trees.
 
 For each verdict, *trees* add up the log odds that it is right about a run; several verdicts can be right about one. A
-straight line through the log odds makes them honest probabilities (Platt 1999). For each side on which a rate can be
+straight line through the log odds makes them honest probabilities (Platt 1999). Further trees say how probable it is
+that the training is a good one. For each side on which a rate can be
 wrong, other trees guess the decades by which it is, and their quantiles (Koenker and Bassett 1978), whose distance says
 how sure that is; a margin, fitted on tasks that were left out, makes the interval hold as often as it says (Romano,
 Patterson and Candès 2019). All trees are
@@ -19,7 +20,7 @@ from typing import Any
 
 from surefoot.diagnose.features import NAMES
 
-__all__ = ["MISSING", "Trees", "constants", "likelihoods", "size_interval", "threshold"]
+__all__ = ["MISSING", "Trees", "constants", "good_likelihood", "likelihoods", "size_interval", "threshold"]
 
 MISSING = -99.0
 """What stands for a feature that the run does not tell: below every value that one can have."""
@@ -70,6 +71,11 @@ def _verdicts() -> dict[str, Trees]:
 
 
 @functools.cache
+def _good() -> Trees:
+    return Trees(constants()["good"])
+
+
+@functools.cache
 def _sizes(side: str) -> tuple[Trees, ...]:
     fit = constants()["sizes"][side]
     return tuple(Trees(data) for data in (fit["guess"], *fit["quantiles"]))
@@ -82,6 +88,11 @@ def likelihoods(features: Mapping[str, float]) -> dict[str, float]:
     odds = {verdict: slope * trees.total(values) + offset for verdict, trees in _verdicts().items()}
     chances = {verdict: 1.0 / (1.0 + math.exp(-min(max(one, -30.0), 30.0))) for verdict, one in odds.items()}
     return dict(sorted(chances.items(), key=lambda one: -one[1]))
+
+
+def good_likelihood(features: Mapping[str, float]) -> float:
+    """Probability that the training is a good one, of which any fault would be a false alarm."""
+    return 1.0 / (1.0 + math.exp(-min(max(_good().total(_values(features)), -30.0), 30.0)))
 
 
 def size_interval(features: Mapping[str, float], side: int) -> tuple[float, float] | None:

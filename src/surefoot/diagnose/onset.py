@@ -68,7 +68,6 @@ def onset_of(trend: Trend, losses: Series, validation: Validation | None, *, in_
         val_drop = max(float(val[0] - val.min()), 1e-4 * max(abs(float(val[0])), _TINY))
         found["onset_val"] = float(np.argmax(val <= val[0] - 0.5 * val_drop)) / len(val)
         found["val_noise_drop"] = math.log10(max(validation.noise / val_drop, 1e-5))
-        found["val_uphill"] = float((np.diff(val) > 0).mean())
     return found
 
 
@@ -112,6 +111,6 @@ def _levels(time: FloatSeries, loss: FloatSeries, at: FloatSeries) -> FloatSerie
 
 NAMES = (
     *_SHARES, "onset_first", "onset_certain", "onset_bend", "onset_late", "onset_steps", "onset_between",
-    *(f"onset_{count}" for count in _UPDATES), *_PARTS, "onset_val", "val_noise_drop", "val_uphill",
+    *(f"onset_{count}" for count in _UPDATES), *_PARTS, "onset_val", "val_noise_drop",
 )  # fmt: skip
 """Names of all features of the onset."""

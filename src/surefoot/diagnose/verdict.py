@@ -1,9 +1,10 @@
 """The verdict: what the findings and the trees make of a run together, and how sure that is.
 
 First come facts that decide alone: too few losses; units that were counted and are dead. Then boosted trees
-(see `fitted`) say of each verdict how probable it is that it is right. The likeliest is given, unless its probability
-is below a bound, or it is a fault although it is not improbable enough that all is well; then the answer is *unknown*,
-with what to record. The bounds were fitted to leave few false alarms on tasks that the trees had not seen.
+(see `fitted`) say of each verdict how probable it is that it is right, and how probable it is that the training is a
+good one, in which any fault would be a false alarm. A fault is worth its probability less a multiple of that of a false
+alarm. The verdict that is worth most is given, unless that is below a bound; then the answer is *unknown*, with what to
+record. Multiple and bounds were fitted to leave few false alarms on tasks that the trees had not seen (Chow 1970).
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ import numpy as np
 
 from surefoot.diagnose.evidence import Evidence
 from surefoot.diagnose.features import features_of
-from surefoot.diagnose.fitted import constants, likelihoods, size_interval
+from surefoot.diagnose.fitted import constants, good_likelihood, likelihoods, size_interval
 from surefoot.records import Finding
-from surefoot.records.diagnosis import Verdict
+from surefoot.records.diagnosis import FINE, Verdict
 
-__all__ = ["FINDINGS_OF", "KIND", "SAID", "Judgement", "judge"]
+__all__ = ["FINDINGS_OF", "SAID", "SIDE", "Judgement", "judge"]
 
 FINDINGS_OF: Mapping[str, tuple[str, ...]] = {
     "rate_too_low": ("slow-descent", "still-falling", "update-ratio-low"),
@@ -69,13 +70,8 @@ SAID: Mapping[str, tuple[str, str]] = {
 _RAN_AWAY, _STOOD = 1.0, 0.1
 """Rise of a short log before it stops being a number, as share of its first loss: beyond the first it has diverged, up
 to the second something else happened."""
-_SIDE = {"rate_too_low": 1, "rate_too_high": -1, "diverged": -1}
-KIND: Mapping[str, str] = {
-    "rate_too_low": "low", "rate_too_high": "high", "diverged": "high", "noise_floor": "high",
-    "schedule_too_early": "early", "rate_ok": "fine", "spike_recovered": "fine", "overfitting": "other",
-    "not_learning": "other", "no_update": "other", "data_problem": "other", "nan": "other",
-}  # fmt: skip
-"""Verdict to the kind for which bounds were fitted: how probable it must be, and how probable that all is well."""
+SIDE: Mapping[str, int] = {"rate_too_low": 1, "rate_too_high": -1, "diverged": -1}
+"""Verdict of a wrong rate to the side on which the best one lies."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,14 +99,16 @@ def judge(evidence: Evidence, findings: Mapping[str, Finding]) -> Judgement:
     for name, finding in _REQUIRED.items():
         if findings[finding].result == "unknown" or (name == "nan" and findings[finding].result == "fails"):
             chances.pop(name, None)
-    top: Verdict = max(_known(chances), key=lambda name: chances[name])
-    bounds = constants()["rules"]
-    least, doubt = bounds["least"][KIND[top]], bounds["doubt"].get(KIND[top], 1.0)
+    rules, well = constants()["rules"], good_likelihood(features)
+    worth = {name: chances[name] - (0.0 if name in FINE else rules["doubt"] * well) for name in _known(chances)}
+    top = max(worth, key=lambda name: worth[name])
+    least = rules["least"]["fine" if top in FINE else "fault"]
     shown = {name: round(chance, 4) for name, chance in chances.items()}
-    if chances[top] < least:
-        return Judgement("unknown", chances[top], None, shown, f"the likeliest, {_words(top)}, is not sure enough")
-    if chances.get("rate_ok", 0.0) > doubt:
-        return Judgement("unknown", chances[top], None, shown, f"{_words(top)} is likely, but all may be well")
+    if worth[top] < least:
+        doubt = f"the likeliest, {_words(top)}, is not sure enough"
+        if chances[top] >= least:
+            doubt = f"{_words(top)} is likely, but all may be well"
+        return Judgement("unknown", chances[top], None, shown, doubt)
     if top == "rate_too_high" and findings["diverged"].result == "holds" and chances["diverged"] > least:
         top = "diverged"
     decades, doubt = _size(features, top)
@@ -151,9 +149,9 @@ _REQUIRED = {"overfitting": "overfitting", "nan": "loss-not-finite"}
 
 
 def _size(features: Mapping[str, float], verdict: str) -> tuple[tuple[float, float] | None, str]:
-    if verdict not in _SIDE:
+    if verdict not in SIDE:
         return None, ""
-    ends = size_interval(features, _SIDE[verdict])
+    ends = size_interval(features, SIDE[verdict])
     if ends is None:
         return None, "by how much the log does not tell"
     return (round(ends[0], 2), round(ends[1], 2)), ""
