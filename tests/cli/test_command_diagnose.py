@@ -28,6 +28,13 @@ def slackening(count=200):
     return 2.3 * np.exp(-np.arange(count) / count) + 0.02 * np.random.default_rng(0).normal(size=count)
 
 
+@pytest.mark.parametrize(("chance", "said"), [(0.5, "50%"), (0.987, "99%"), (0.994, "over 99%"), (1.0, "over 99%")])
+def test_no_verdict_is_said_to_be_certain(chance, said):
+    from surefoot.report.diagnosis_words import chance_words
+
+    assert chance_words(chance) == said
+
+
 def test_a_fault_gives_exit_code_1_a_card_a_list_and_a_page(tmp_path, capsys):
     log, out = write(tmp_path / "slow.csv", slackening(), 1e-5), tmp_path / "out"
     assert main(["diagnose", log, "--json", str(tmp_path / "d.json"), "--out", str(out)]) == 1

@@ -16,7 +16,7 @@ from surefoot.report import page as parts
 from surefoot.report.charts import Chart, Table
 from surefoot.report.colours import BAD, FAINT, GOOD, LINE, SECOND
 from surefoot.report.diagnosis_card import harmless
-from surefoot.report.diagnosis_words import evidence_first, share_words, size_words, title_of
+from surefoot.report.diagnosis_words import chance_words, evidence_first, share_words, size_words, title_of
 from surefoot.report.escaping import Markup, tag
 from surefoot.report.numbers import brief, count
 from surefoot.report.series import is_wide, smoothed, thinned_places
@@ -69,7 +69,13 @@ def _where(one: Diagnosis) -> str:
 
 def _overview(each: tuple[Diagnosis, ...]) -> Table:
     rows = tuple(
-        (_where(one) or f"run {place + 1}", title_of(one), f"{one.probability:.0%}", size_words(one) or "–", one.remedy)
+        (
+            _where(one) or f"run {place + 1}",
+            title_of(one),
+            chance_words(one.probability),
+            size_words(one) or "–",
+            one.remedy,
+        )
         for place, one in enumerate(each)
     )
     return Table("Verdicts", ("run", "verdict", "probability", "rate", "remedy"), rows)

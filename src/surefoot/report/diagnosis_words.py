@@ -7,7 +7,7 @@ from surefoot.diagnose.verdict import FINDINGS_OF
 from surefoot.records import Finding
 from surefoot.records.diagnosis import Diagnosis
 
-__all__ = ["evidence_first", "share_words", "size_words", "title_of"]
+__all__ = ["chance_words", "evidence_first", "share_words", "size_words", "title_of"]
 
 _TITLES = {
     "rate_too_low": "Rate too low", "rate_ok": "Rate right", "rate_too_high": "Rate too high", "diverged": "Diverged",
@@ -27,8 +27,13 @@ def share_words(diagnosis: Diagnosis) -> str:
     """How sure the verdict is; for unknown, what is likeliest."""
     if diagnosis.verdict == "unknown":
         likely = next(iter(diagnosis.likelihoods.items()), None)
-        return "" if likely is None else f"likeliest: {likely[0].replace('_', ' ')}, {likely[1]:.0%}"
-    return f"{diagnosis.probability:.0%} sure"
+        return "" if likely is None else f"likeliest: {likely[0].replace('_', ' ')}, {chance_words(likely[1])}"
+    return f"{chance_words(diagnosis.probability)} sure"
+
+
+def chance_words(probability: float) -> str:
+    """A probability as a percentage, which is never 100: no log makes a verdict certain."""
+    return "over 99%" if probability > 0.99 else f"{probability:.0%}"
 
 
 def size_words(diagnosis: Diagnosis) -> str:
