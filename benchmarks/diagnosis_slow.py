@@ -11,19 +11,15 @@ from collections.abc import Callable
 from functools import partial
 
 import numpy as np
-from torch import Tensor, nn
+from torch import nn
 
 from diagnosis_networks import drawn_rows, symbols
 from diagnosis_varied import OPTIMIZERS, Training, Way, tabled
-from diagnosis_wide import Made, Rng
+from diagnosis_wide import Made, Rng, over_places
 from surefoot.tasks.models.mlp import mlp
 from surefoot.tasks.task import Task
 
 __all__ = ["SLOW", "make_slow", "slow_family", "slow_way"]
-
-
-def _over_places(output: Tensor, target: Tensor) -> Tensor:
-    return nn.functional.cross_entropy(output, target)
 
 
 def _carry(rng: Rng) -> Made:
@@ -38,7 +34,7 @@ def _echo(rng: Rng) -> Made:
     count, back = int(rng.integers(4, 12)), int(rng.integers(1, 5))
     codes = rng.integers(0, count, (600, 12 + back))
     x, y = codes[:, back:], codes[:, :-back]
-    return x, y, symbols(rng, count, 12, count, everywhere=True), _over_places
+    return x, y, symbols(rng, count, 12, count, everywhere=True), over_places
 
 
 def _even(rng: Rng) -> Made:
@@ -53,7 +49,7 @@ def _turns(rng: Rng) -> Made:
     count = int(rng.integers(3, 8))
     x = rng.integers(0, 3, (700, 10))
     y = (x - 1).cumsum(1) % count
-    return x, y, symbols(rng, max(3, count), 10, max(3, count), everywhere=True), _over_places
+    return x, y, symbols(rng, max(3, count), 10, max(3, count), everywhere=True), over_places
 
 
 def _murmur(rng: Rng) -> Made:
@@ -87,7 +83,7 @@ def _letters(rng: Rng) -> Made:
     split = tiny_text(length=16)
     rows = rng.permutation(len(split.x))[:700]
     x, y = split.x[rows].numpy().astype(int), split.y[rows].numpy().astype(int)
-    return x, y, symbols(rng, 63, 16, 63, everywhere=True), _over_places
+    return x, y, symbols(rng, 63, 16, 63, everywhere=True), over_places
 
 
 FAMILIES: dict[str, Callable[[Rng], Made]] = {

@@ -30,7 +30,7 @@ from diagnosis_networks import (
 from diagnosis_varied import OPTIMIZERS, Training, Way, tabled
 from surefoot.tasks.task import Task
 
-__all__ = ["WIDE", "make_wide", "wide_family", "wide_way"]
+__all__ = ["WIDE", "make_wide", "over_places", "wide_family", "wide_way"]
 
 Array = np.ndarray[Any, Any]
 Rng = np.random.Generator
@@ -249,10 +249,11 @@ def _grammar(rng: Rng) -> Made:
         table = chances[codes[-2], codes[-1]].cumsum(1)
         codes.append((rng.random((500, 1)) < table).argmax(1))
     x = np.stack(codes, 1)
-    return x[:, :-1], x[:, 1:], symbols(rng, count, 12, count, everywhere=True), _over_places
+    return x[:, :-1], x[:, 1:], symbols(rng, count, 12, count, everywhere=True), over_places
 
 
-def _over_places(output: Tensor, target: Tensor) -> Tensor:
+def over_places(output: Tensor, target: Tensor) -> Tensor:
+    """Cross-entropy over all places of all lines."""
     return nn.functional.cross_entropy(output, target)
 
 
