@@ -40,6 +40,10 @@ def test_findings_beside_the_charts(make_found):
     )
     said = "Of 10 members, 6 finished, 3 were retired because others were better and 1 diverged."
     assert members_sentence(found) == said
+    ended = [point for point in found.curve if point.fate != "retired"]
+    one = next(point for point in found.curve if point.fate == "retired")
+    said = "Of 8 members, 6 finished, 1 was retired because others were better and 1 diverged."
+    assert members_sentence(make_found(curve=(*ended, one))) == said
     assert curve_sentence(make_found(curve=())) == "No member was trained."
 
 

@@ -134,10 +134,11 @@ def members_sentence(found: Found) -> str:
         return "No member was trained."
     fates = [point.fate for point in found.curve]
     words = {
-        "finished": "finished", "retired": "were retired because others were better", "diverged": "diverged",
-        "stopped": "stopped early", "interrupted": "were interrupted",
+        "finished": "finished", "retired": "{} retired because others were better", "diverged": "diverged",
+        "stopped": "stopped early", "interrupted": "{} interrupted",
     }  # fmt: skip
-    parts = [f"{fates.count(fate)} {said}" for fate, said in words.items() if fate in fates]
+    counts = {fate: fates.count(fate) for fate in words if fate in fates}
+    parts = [f"{number} {words[fate].format('was' if number == 1 else 'were')}" for fate, number in counts.items()]
     return f"Of {count(len(fates), 'member')}, {_listed(parts)}."
 
 
