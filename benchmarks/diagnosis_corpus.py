@@ -2,14 +2,7 @@
 
     python benchmarks/diagnosis_corpus.py            # makes benchmarks/records/diagnosis_corpus.npz
     python benchmarks/diagnosis_corpus.py --later    # makes benchmarks/records/diagnosis_later.npz
-    python benchmarks/diagnosis_corpus.py --third    # makes benchmarks/records/diagnosis_third.npz
-    python benchmarks/diagnosis_corpus.py --fourth   # makes benchmarks/records/diagnosis_fourth.npz
-    python benchmarks/diagnosis_corpus.py --wide     # makes benchmarks/records/diagnosis_wide.npz
-    python benchmarks/diagnosis_corpus.py --fifth    # makes benchmarks/records/diagnosis_fifth.npz
-    python benchmarks/diagnosis_corpus.py --newest   # makes benchmarks/records/diagnosis_newest.npz
-    python benchmarks/diagnosis_corpus.py --further  # makes benchmarks/records/diagnosis_further.npz
-    python benchmarks/diagnosis_corpus.py --slow     # makes benchmarks/records/diagnosis_slow.npz
-    python benchmarks/diagnosis_corpus.py --last     # makes benchmarks/records/diagnosis_last.npz
+    python benchmarks/diagnosis_corpus.py --help     # names all parts; each has a record of its own
 
 For every task and way of training it (see diagnosis_tasks.py) a *sweep* of rates over 6 decades is trained from one
 initialisation: its runs are one another's counterfactuals. From the best rate of a sweep *faulty* trainings are made: a
@@ -27,7 +20,6 @@ import json
 import multiprocessing
 import sys
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,25 +27,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from diagnosis_slow import SLOW
-from diagnosis_tasks import (
-    FIFTH,
-    FIRST,
-    FOURTH,
-    FRESH,
-    HELD_OUT,
-    LATER,
-    SEVENTH,
-    SIXTH,
-    THIRD,
-    Training,
-    batch_of,
-    make_task,
-    rates_of,
-    steps_of,
-    trainings_of_task,
-)
-from diagnosis_wide import WIDE
+from diagnosis_tasks import PARTS, Training, batch_of, make_task, rates_of, steps_of, trainings_of_task
 from surefoot.engines.calibrate import choose_engine
 from surefoot.engines.train import train_members
 from surefoot.records import Provenance, Recipe, Run
@@ -61,17 +35,9 @@ from surefoot.tasks.borrowing import borrowed_rng
 from surefoot.tasks.sources import make_source
 from surefoot.tasks.task import Task
 
-FILE = Path(__file__).parent / "records" / "diagnosis_corpus.npz"
-LATER_FILE = FILE.with_name("diagnosis_later.npz")
-THIRD_FILE = FILE.with_name("diagnosis_third.npz")
-WIDE_FILE = FILE.with_name("diagnosis_wide.npz")
-FOURTH_FILE = FILE.with_name("diagnosis_fourth.npz")
-FIFTH_FILE = FILE.with_name("diagnosis_fifth.npz")
-SLOW_FILE = FILE.with_name("diagnosis_slow.npz")
-LAST_FILE = FILE.with_name("diagnosis_last.npz")
-NEWEST_FILE = FILE.with_name("diagnosis_newest.npz")
-FRESH_FILE = FILE.with_name("diagnosis_further.npz")
-FILES = (FILE, LATER_FILE, THIRD_FILE, FOURTH_FILE, FIFTH_FILE, LAST_FILE, NEWEST_FILE, SLOW_FILE, WIDE_FILE)
+FILE_OF = {name: Path(__file__).parent / "records" / f"diagnosis_{name}.npz" for name in PARTS}
+FRESH_FILE = FILE_OF["further"]
+FILES = tuple(file for file in FILE_OF.values() if file != FRESH_FILE)
 """Those of the tasks that are fitted on."""
 SEED = 7
 VALIDATIONS = 20
@@ -274,35 +240,18 @@ def _rounded(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--later", action="store_true", help="the tasks that were added later")
-    parser.add_argument("--third", action="store_true", help="those that were added after these")
-    parser.add_argument("--fourth", action="store_true", help="those that were added after the third")
-    parser.add_argument("--wide", action="store_true", help="those with more families, losses and lengths")
-    parser.add_argument("--fifth", action="store_true", help="those that were added after the wide ones")
-    parser.add_argument("--slow", action="store_true", help="those that learn little in their budget")
-    parser.add_argument("--last", action="store_true", help="thirty more, half of them of real data")
-    parser.add_argument("--newest", action="store_true", help="sixteen more")
-    parser.add_argument("--further", action="store_true", help="the tasks that nothing was fitted or chosen on")
+    for name, tasks in PARTS.items():
+        if name != "corpus":
+            what = f"the {len(tasks)} tasks of that part"
+            parser.add_argument(f"--{name}", dest="part", action="store_const", const=name, help=what)
+    parser.set_defaults(part="corpus")
     parser.add_argument("--tasks", help="comma-separated; default all")
     parser.add_argument("--add", action="store_true", help="keep what the file holds")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--file", type=Path)
     given = parser.parse_args()
-    some: tuple[Sequence[str], Path] = ((*FIRST, *HELD_OUT), FILE)
-    for asked, part in (
-        (given.later, (LATER, LATER_FILE)),
-        (given.third, (THIRD, THIRD_FILE)),
-        (given.fourth, (FOURTH, FOURTH_FILE)),
-        (given.wide, (WIDE, WIDE_FILE)),
-        (given.fifth, (FIFTH, FIFTH_FILE)),
-        (given.slow, (SLOW, SLOW_FILE)),
-        (given.last, (SIXTH, LAST_FILE)),
-        (given.newest, (SEVENTH, NEWEST_FILE)),
-        (given.further, (FRESH, FRESH_FILE)),
-    ):
-        some = part if asked else some
-    names = given.tasks.split(",") if given.tasks else [*some[0]]
-    file = given.file or some[1]
+    names = given.tasks.split(",") if given.tasks else [*PARTS[given.part]]
+    file = given.file or FILE_OF[given.part]
     started = time.time()
     found: list[dict[str, Any]] = []
     if given.add:

@@ -19,11 +19,10 @@ from diagnosis_fresh import MADE as THIRD_MADE
 from diagnosis_further import MADE as FURTHER_MADE
 from diagnosis_last import MADE as LAST_MADE
 from diagnosis_newest import MADE as NEWEST_MADE
-from diagnosis_slow import SLOW, make_slow, slow_family, slow_way
+from diagnosis_slow import SLOW, make_slow, slow_way
 from diagnosis_unseen import MADE as FOURTH_MADE
 from diagnosis_varied import VARIED, Training, Way, make_varied, tabled, way_of
-from diagnosis_varied import family_of as varied_family
-from diagnosis_wide import WIDE, make_wide, wide_family, wide_way
+from diagnosis_wide import WIDE, make_wide, wide_way
 from surefoot.tasks.catalogue import find_entry
 from surefoot.tasks.data.tables import digits
 from surefoot.tasks.data.tiny_text import tiny_text
@@ -33,8 +32,8 @@ from surefoot.tasks.models.transformer import transformer
 from surefoot.tasks.task import Task
 
 __all__ = [
-    "CALIBRATION", "FIFTH", "FOURTH", "FRESH", "HELD_OUT", "LATER", "SEVENTH", "SIXTH", "Training", "batch_of",
-    "family_of", "make_task", "rates_of", "steps_of", "trainings_of_task",
+    "CALIBRATION", "FRESH", "PARTS", "Training", "batch_of", "family_of", "make_task", "rates_of", "steps_of",
+    "trainings_of_task",
 ]  # fmt: skip
 
 LOWEST = {
@@ -90,21 +89,31 @@ THIRD = tuple(THIRD_MADE)
 FOURTH = tuple(FOURTH_MADE)
 """Made for a look at what was fitted on the tasks before these."""
 FIFTH = tuple(FIFTH_MADE)
-"""Looked at once, as half of them is real data, and fitted on since."""
+"""Half of real data; looked at once, and fitted on since."""
 SIXTH = tuple(LAST_MADE)
-"""Half of real data too; looked at once, and fitted on since."""
+"""Half of real data too, thirty; looked at once, and fitted on since."""
 SEVENTH = tuple(NEWEST_MADE)
 """Made for a look at what was fitted on all before."""
 CALIBRATION = (*FIRST, *LATER, *THIRD, *HELD_OUT, *FOURTH, *FIFTH, *SIXTH, *SEVENTH, *SLOW, *WIDE)
 """Whatever had been looked at, and more."""
 FRESH = tuple(FURTHER_MADE)
 """Looked at once, after everything had been fitted and chosen."""
+PARTS: dict[str, tuple[str, ...]] = {
+    "corpus": (*FIRST, *HELD_OUT), "later": LATER, "third": THIRD, "fourth": FOURTH, "fifth": FIFTH, "last": SIXTH,
+    "newest": SEVENTH, "slow": SLOW, "wide": WIDE, "further": FRESH,
+}  # fmt: skip
+"""Name of a record to the tasks in it."""
 
 _PAIRS = {
     0: ("sgd", "adam"), 1: ("momentum", "adamw"), 2: ("momentum", "rmsprop"), 3: ("sgd", "rmsprop"),
     4: ("momentum", "adam"),
 }  # fmt: skip
 _GIVEN = THIRD_MADE | FOURTH_MADE | FIFTH_MADE | LAST_MADE | NEWEST_MADE | FURTHER_MADE
+_DRAWN = {
+    name: (way, make)
+    for names, way, make in ((VARIED, way_of, make_varied), (WIDE, wide_way, make_wide), (SLOW, slow_way, make_slow))
+    for name in names
+}
 _PLACES = (*FIRST, *HELD_OUT, *SECOND)
 
 
@@ -123,17 +132,13 @@ def trainings_of_task(name: str) -> tuple[Training, ...]:
 
 def family_of(name: str) -> str:
     """The family of a drawn task; any other task is its own."""
-    if name in SLOW:
-        return slow_family(name)
-    return wide_family(name) if name in WIDE else varied_family(name)
+    return name.rpartition("-")[0] if name in _DRAWN else name
 
 
 def _way_of(name: str) -> Way | None:
-    if name in WIDE:
-        return wide_way(name)
-    if name in SLOW:
-        return slow_way(name)
-    return _GIVEN[name][1] if name in _GIVEN else way_of(name) if name in VARIED else None
+    if name in _DRAWN:
+        return _DRAWN[name][0](name)
+    return _GIVEN[name][1] if name in _GIVEN else None
 
 
 def steps_of(name: str) -> int:
@@ -269,12 +274,8 @@ def make_task(name: str) -> Task:
     """The task of that name."""
     if name in _GIVEN:
         return _GIVEN[name][0]()
-    if name in VARIED:
-        return make_varied(name)
-    if name in WIDE:
-        return make_wide(name)
-    if name in SLOW:
-        return make_slow(name)
+    if name in _DRAWN:
+        return _DRAWN[name][1](name)
     if name in _MADE:
         return _MADE[name]()
     return panel.make_task(name) if name in _PANEL else find_entry(name).make()

@@ -49,7 +49,11 @@ SEEDS = (0, 1, 2)
 SEARCH_SEED = 100
 """Seed of the searches: none of the oracle's, so that no search sees a run that it is judged by."""
 PANELS = ("design", "report", "develop", "confirm", "ordinary", "fresh", "last")
-ALL_CASES = (*CASES, *MORE_CASES, *ORDINARY_CASES, *LAST_CASES)
+ORACLES = {
+    "oracle": CASES, "oracle-more": MORE_CASES, "oracle-ordinary": ORDINARY_CASES, "oracle-last": LAST_CASES,
+}  # fmt: skip
+"""What is asked for to make a record of oracles, whose name it also is but for the hyphen, and the cases in it."""
+ALL_CASES = tuple(case for cases in ORACLES.values() for case in cases)
 PEER_STEPS = 100
 PEERS = ("torch-lr-finder", "pytorch-lightning", "fastai")
 RATES = 25
@@ -223,10 +227,14 @@ def measure(job: tuple[Case, dict[str, Any], bool]) -> dict[str, Any]:
     return {"case": case.name, "best": best, "lost": lost, "intervals": intervals}
 
 
+def oracle_file(name: str) -> str:
+    return name.replace("-", "_") + ".json"
+
+
 def run(panel: str, workers: int, *, with_peers: bool) -> None:
     oracle: dict[str, dict[str, Any]] = {}
-    for name in ("oracle.json", "oracle_more.json", "oracle_ordinary.json", "oracle_last.json"):
-        oracle |= load(name)
+    for name in ORACLES:
+        oracle |= load(oracle_file(name))
     jobs = [(case, oracle[case.name], with_peers) for case in cases_of(panel) if case.name in oracle]
     results = in_parallel(measure, jobs, workers)
     if not with_peers and (RECORDS / f"{panel}.json").exists():
@@ -266,18 +274,12 @@ def show(results: list[dict[str, Any]]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("oracle", "oracle-more", "oracle-ordinary", "oracle-last", "shorter", *PANELS))
+    parser.add_argument("what", choices=(*ORACLES, "shorter", *PANELS))
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--no-peers", action="store_true", help="keep what the record before holds of them")
     given = parser.parse_args()
-    if given.what == "oracle":
-        save("oracle.json", in_parallel(oracle_of, list(CASES), given.workers))
-    elif given.what == "oracle-more":
-        save("oracle_more.json", in_parallel(oracle_of, list(MORE_CASES), given.workers))
-    elif given.what == "oracle-ordinary":
-        save("oracle_ordinary.json", in_parallel(oracle_of, list(ORDINARY_CASES), given.workers))
-    elif given.what == "oracle-last":
-        save("oracle_last.json", in_parallel(oracle_of, list(LAST_CASES), given.workers))
+    if given.what in ORACLES:
+        save(oracle_file(given.what), in_parallel(oracle_of, list(ORACLES[given.what]), given.workers))
     elif given.what == "shorter":
         save("shorter.json", in_parallel(shorter_of, cases_of("design"), given.workers))
     else:

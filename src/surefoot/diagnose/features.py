@@ -17,7 +17,7 @@ from surefoot.diagnose.onset import onset_of
 from surefoot.diagnose.pace import NAMES as PACES
 from surefoot.diagnose.pace import paces_of
 from surefoot.diagnose.spikes import regularity, spikes_of
-from surefoot.diagnose.trend import Trend, noise_of
+from surefoot.diagnose.trend import Trend, bounded_log, noise_of
 from surefoot.diagnose.validated import NAMES as VALIDATED
 from surefoot.diagnose.validated import validated_of
 from surefoot.diagnose.wander import NAMES as WANDER
@@ -57,10 +57,6 @@ def _bounded(value: float) -> float:
     return value if math.isnan(value) else float(min(max(value, -1e6), 1e6))
 
 
-def _log(value: float) -> float:
-    return math.log10(min(max(value, 1e-9), 1e9))
-
-
 def _course(trend: Trend) -> dict[str, float]:
     """How the level went."""
     level = trend.level
@@ -81,20 +77,20 @@ def _course(trend: Trend) -> dict[str, float]:
     fallen = trend.initial - trend.final
     ends = [max(float(value), _TINY) for value in (level[middle], level[-1])]
     return {
-        "entries": _log(trend.entries),
-        "end": _log(max(trend.final, _TINY) / size) if trend.initial > 0 else math.nan,
+        "entries": bounded_log(trend.entries),
+        "end": bounded_log(max(trend.final, _TINY) / size) if trend.initial > 0 else math.nan,
         "fallen": max(fallen / size, -20.0),
-        "fallen_log": _log(max(fallen, 0.0) / size),
-        "drop": _log(drop / size),
-        "drop_over_noise": _log(drop / noise),
+        "fallen_log": bounded_log(max(fallen, 0.0) / size),
+        "drop": bounded_log(drop / size),
+        "drop_over_noise": bounded_log(drop / noise),
         "certain": (first - last) / max(error, 1e-5 * size),
-        "rise": _log((trend.final - min(trend.lowest, trend.final)) / size),
+        "rise": bounded_log((trend.final - min(trend.lowest, trend.final)) / size),
         "rise_share": min((trend.final - min(trend.lowest, trend.final)) / max(drop, noise), 50.0),
-        "rise_over_noise": _log((trend.final - min(trend.lowest, trend.final)) / end_error),
+        "rise_over_noise": bounded_log((trend.final - min(trend.lowest, trend.final)) / end_error),
         "lowest_at": float(trend.share[trend.lowest_at]),
-        "peak": _log(float(level.max()) / size) if trend.initial > 0 else math.nan,
+        "peak": bounded_log(float(level.max()) / size) if trend.initial > 0 else math.nan,
         "peak_at": float(trend.share[int(level.argmax())]),
-        "peak_early": _log(max(float(level[:early].max()), _TINY) / size) if trend.initial > 0 else math.nan,
+        "peak_early": bounded_log(max(float(level[:early].max()), _TINY) / size) if trend.initial > 0 else math.nan,
         "tenth": trend.reached(0.1),
         "half": trend.reached(0.5),
         "most": trend.reached(0.9),
@@ -104,12 +100,14 @@ def _course(trend: Trend) -> dict[str, float]:
         "late_log": math.log10(max(float(level[late]), _TINY) / max(trend.final, _TINY)) if trend.final > 0 else 0.0,
         "late_power": math.log(ends[0] / ends[1]) / math.log(2.0) if min(ends) > 0 else 0.0,
         "early_fall": (trend.initial - float(level[min(early, len(level) - 1)])) / max(drop, noise),
-        "roughness": _log(float(np.abs(np.diff(level, 2)).mean()) / max(drop, noise)) if len(level) > 2 else math.nan,
+        "roughness": bounded_log(float(np.abs(np.diff(level, 2)).mean()) / max(drop, noise))
+        if len(level) > 2
+        else math.nan,
         "uphill": float((np.diff(level) > noise / math.sqrt(max(trend.entries / len(level), 1.0))).mean()),
-        "noise_end": _log(noise_end / size),
-        "noise_level": _log(noise_end / max(abs(trend.final), _TINY)),
-        "noise_change": _log(noise_end / max(_known(trend.noise_start, noise), 1e-4 * size)),
-        "noise_drop": _log(noise_end / max(drop, 1e-4 * size)),
+        "noise_end": bounded_log(noise_end / size),
+        "noise_level": bounded_log(noise_end / max(abs(trend.final), _TINY)),
+        "noise_change": bounded_log(noise_end / max(_known(trend.noise_start, noise), 1e-4 * size)),
+        "noise_drop": bounded_log(noise_end / max(drop, 1e-4 * size)),
     }
 
 
@@ -130,26 +128,26 @@ def _noise(trend: Trend, loss: FloatSeries) -> dict[str, float]:
     twice = loss[0] > 0 and (loss > 2 * loss[0]).any()
     doubled = float(np.argmax(loss > 2 * loss[0])) if twice else None
     quiet = [noise_of(part) for part in np.array_split(loss, 6) if len(part) >= 5]
-    jumps = [_log(max(b, 1e-5 * size) / max(a, 1e-5 * size)) for a, b in itertools.pairwise(quiet)]
+    jumps = [bounded_log(max(b, 1e-5 * size) / max(a, 1e-5 * size)) for a, b in itertools.pairwise(quiet)]
     return {
         "swing": swing,
         "skew": float((span[2] + span[0] - 2 * span[1]) / max(span[2] - span[0], 1e-5 * size)),
-        "spread_end": _log(float(span[2] - span[0]) / size),
-        "spread_drop": _log(float(span[2] - span[0]) / max(trend.drop, 1e-4 * size)),
-        "around": _log(float(np.abs(around).max()) / scale),
+        "spread_end": bounded_log(float(span[2] - span[0]) / size),
+        "spread_drop": bounded_log(float(span[2] - span[0]) / max(trend.drop, 1e-4 * size)),
+        "around": bounded_log(float(np.abs(around).max()) / scale),
         "spikes": float(len(spikes)),
         "spike_share": len(spikes) / len(loss),
-        "spike_size": _log(max((size_ for _, size_ in spikes), default=0.0) / size),
+        "spike_size": bounded_log(max((size_ for _, size_ in spikes), default=0.0) / size),
         "spike_last": max((at for at, _ in spikes), default=0) / len(loss),
         "spike_first": min((at for at, _ in spikes), default=0) / len(loss),
         "spike_regular": regularity([at for at, _ in spikes]),
-        "top_early": _log(top / size) if trend.initial > 0 else math.nan,
-        "top": _log(float(loss.max()) / size) if trend.initial > 0 else math.nan,
+        "top_early": bounded_log(top / size) if trend.initial > 0 else math.nan,
+        "top": bounded_log(float(loss.max()) / size) if trend.initial > 0 else math.nan,
         "doubled_at": 1.0 if doubled is None else doubled / len(loss),
-        "doubled_after": 4.0 if doubled is None else _log(doubled),
+        "doubled_after": 4.0 if doubled is None else bounded_log(doubled),
         "quietest": min(jumps, default=math.nan),
         "quiet_at": float(np.argmin(jumps)) / len(jumps) if jumps else math.nan,
-        "moving": _log(float(np.abs(loss[window:] - loss[:-window]).mean()) / (scale + 1e-5 * size)),
+        "moving": bounded_log(float(np.abs(loss[window:] - loss[:-window]).mean()) / (scale + 1e-5 * size)),
     }  # fmt: skip
 
 
@@ -161,7 +159,7 @@ def _rates(rates: Series) -> dict[str, float]:
     after = low[low > int(lr.argmax())]
     changes = np.abs(np.diff(np.log(np.maximum(lr, 1e-9 * peak)))) if len(lr) > 1 else np.zeros(1)
     return {
-        "lr_end": _log(float(lr[-1]) / peak),
+        "lr_end": bounded_log(float(lr[-1]) / peak),
         "lr_gone_at": float(after[0]) / len(lr) if len(after) else 1.0,
         "lr_jump": float(changes.max()) if len(changes) else 0.0,
         "lr_peak_at": float(lr.argmax()) / max(len(lr) - 1, 1),

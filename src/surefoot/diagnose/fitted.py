@@ -2,11 +2,10 @@
 
 For each verdict, *trees* add up the log odds that it is right about a run; several verdicts can be right about one. A
 straight line through the log odds makes them honest probabilities (Platt 1999). Further trees say how probable it is
-that the training is a good one. For each side on which a rate can be
-wrong, other trees guess the decades by which it is, and their quantiles (Koenker and Bassett 1978), whose distance says
-how sure that is; a margin, fitted on tasks that were left out, makes the interval hold as often as it says (Romano,
-Patterson and Candès 2019). All trees are
-boosted (Friedman 2001). They were made by benchmarks/diagnosis_fit.py; reading them needs the standard library alone.
+that the training is a good one. For each side on which a rate can be wrong, other trees guess the decades by which it
+is, and their quantiles (Koenker and Bassett 1978), whose distance says how sure that is; a margin, fitted on tasks that
+were left out, makes the interval hold as often as it says (Romano, Patterson and Candès 2019). All trees are boosted
+(Friedman 2001). They were made by benchmarks/diagnosis_fit.py; reading them needs the standard library alone.
 """
 
 from __future__ import annotations
@@ -85,14 +84,17 @@ def likelihoods(features: Mapping[str, float]) -> dict[str, float]:
     """Calibrated probability of each verdict to be right, likeliest first; they need not sum to 1."""
     values = _values(features)
     slope, offset = constants()["scaling"]
-    odds = {verdict: slope * trees.total(values) + offset for verdict, trees in _verdicts().items()}
-    chances = {verdict: 1.0 / (1.0 + math.exp(-min(max(one, -30.0), 30.0))) for verdict, one in odds.items()}
+    chances = {verdict: _chance(slope * trees.total(values) + offset) for verdict, trees in _verdicts().items()}
     return dict(sorted(chances.items(), key=lambda one: -one[1]))
 
 
 def good_likelihood(features: Mapping[str, float]) -> float:
     """Probability that the training is a good one, of which any fault would be a false alarm."""
-    return 1.0 / (1.0 + math.exp(-min(max(_good().total(_values(features)), -30.0), 30.0)))
+    return _chance(_good().total(_values(features)))
+
+
+def _chance(log_odds: float) -> float:
+    return 1.0 / (1.0 + math.exp(-min(max(log_odds, -30.0), 30.0)))
 
 
 def size_interval(features: Mapping[str, float], side: int) -> tuple[float, float] | None:

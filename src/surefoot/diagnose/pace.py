@@ -13,7 +13,7 @@ import math
 import numpy as np
 
 from surefoot.diagnose.evidence import Series
-from surefoot.diagnose.trend import Trend
+from surefoot.diagnose.trend import Trend, bounded_log
 from surefoot.records import FloatSeries
 
 __all__ = ["NAMES", "paces_of"]
@@ -45,20 +45,20 @@ def paces_of(trend: Trend, losses: FloatSeries, rates: Series | None) -> dict[st
     whole = _slope(spent, level)
     found |= {
         "pace_rate": mean,
-        "pace_first": _log(max(_slope(spent[:quarter], level[:quarter]), 2.0 * least) / size),
-        "pace_whole": _log(max(whole, least) / size),
-        "pace_late": _log(max(second, 2.0 * least) / max(abs(trend.final), _TINY)),
+        "pace_first": bounded_log(max(_slope(spent[:quarter], level[:quarter]), 2.0 * least) / size),
+        "pace_whole": bounded_log(max(whole, least) / size),
+        "pace_late": bounded_log(max(second, 2.0 * least) / max(abs(trend.final), _TINY)),
         "pace_kept": min(max(second / max(abs(first), least), -10.0), 10.0),
         "pace_bend": min(max((second - first) / max(abs(whole), least), -20.0), 20.0),
     }
     if 0.0 < second < first:
         kept = second / first
-        found["pace_rest"] = _log(0.5 * second * kept / (1.0 - kept + 1e-9) / size + 1e-6)
-        found["pace_reach"] = _log(-0.5 / math.log(kept))
+        found["pace_rest"] = bounded_log(0.5 * second * kept / (1.0 - kept + 1e-9) / size + 1e-6)
+        found["pace_reach"] = bounded_log(-0.5 / math.log(kept))
     if (level > 0).all() and trend.initial > 0:
-        found["pace_early"] = _log(max((trend.initial - float(level[count // 4])) / trend.initial, 1e-5))
+        found["pace_early"] = bounded_log(max((trend.initial - float(level[count // 4])) / trend.initial, 1e-5))
         halved = math.log(float(level[count // 2]) / max(trend.final, _TINY)) if trend.final > 0 else 0.0
-        found["pace_later"] = _log(max(halved, 1e-5))
+        found["pace_later"] = bounded_log(max(halved, 1e-5))
         far = spent > 0.1
         if far.sum() >= _LEAST:
             found["pace_power"] = min(max(_slope(np.log(spent[far]), np.log(level[far])), -5.0), 20.0)
@@ -92,11 +92,7 @@ def _slope(x: FloatSeries, y: FloatSeries) -> float:
 def _surge(losses: FloatSeries) -> float:
     """log10 of the largest rise of the loss's logarithm from one entry to the next."""
     size = np.maximum(np.abs(losses), _TINY * max(float(np.abs(losses).max(initial=0.0)), 1e-300))
-    return _log(max(float(np.diff(np.log(size)).max()), 1e-6)) if len(losses) > 1 else math.nan
-
-
-def _log(value: float) -> float:
-    return math.log10(min(max(value, 1e-9), 1e9))
+    return bounded_log(max(float(np.diff(np.log(size)).max()), 1e-6)) if len(losses) > 1 else math.nan
 
 
 NAMES = (

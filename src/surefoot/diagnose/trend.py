@@ -16,7 +16,7 @@ import numpy as np
 
 from surefoot.records import FloatSeries, IntSeries
 
-__all__ = ["SLICES", "Trend", "noise_of", "trend_of"]
+__all__ = ["SLICES", "Trend", "bounded_log", "noise_of", "trend_of"]
 
 SLICES = 20
 """Levels of a trend at most."""
@@ -74,6 +74,11 @@ class Trend:
         height = before - float(self.level[at])
         inside = 1.0 if height <= 0 else min(max((before - target) / height, 0.0), 1.0)
         return start + inside * (float(self.share[at]) - start)
+
+
+def bounded_log(value: float) -> float:
+    """log10, from -9 for what is next to nothing to 9."""
+    return math.log10(min(max(value, 1e-9), 1e9))
 
 
 def noise_of(values: FloatSeries) -> float:

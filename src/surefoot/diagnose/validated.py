@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from surefoot.diagnose.evidence import Validation
-from surefoot.diagnose.trend import Trend
+from surefoot.diagnose.trend import Trend, bounded_log
 
 __all__ = ["NAMES", "validated_of"]
 
@@ -34,15 +34,15 @@ def validated_of(validation: Validation, trend: Trend) -> dict[str, float]:
     late, middle = (float(np.interp(at, share, loss)) for at in (2 / 3, 0.5))
     certain = float(loss[:third].mean() - loss[-third:].mean()) / (noise * math.sqrt(2.0 / third))
     return {
-        "val_points": _log(len(loss)),
+        "val_points": bounded_log(len(loss)),
         "val_fallen": fallen / size,
-        "val_end": _log(max(final, _TINY) / size) if loss[0] > 0 else math.nan,
+        "val_end": bounded_log(max(final, _TINY) / size) if loss[0] > 0 else math.nan,
         "val_rise": min((final - low) / span, 50.0),
-        "val_rise_noise": _log((final - low) / noise),
+        "val_rise_noise": bounded_log((final - low) / noise),
         "val_best_at": float(np.argmin(smooth)) / max(len(smooth) - 1, 1),
         "val_gap": min(max((final - trend.final) / max(abs(trend.initial), _TINY), -20.0), 20.0),
-        "val_noise": _log(noise / size),
-        "val_fallen_log": _log(max(fallen, 0.0) / size),
+        "val_noise": bounded_log(noise / size),
+        "val_fallen_log": bounded_log(max(fallen, 0.0) / size),
         "val_certain": certain,
         "val_half": _reached(loss, share, float(loss[0]) - 0.5 * fallen),
         "val_most": _reached(loss, share, float(loss[0]) - 0.9 * fallen),
@@ -50,13 +50,9 @@ def validated_of(validation: Validation, trend: Trend) -> dict[str, float]:
         "val_late_certain": (late - final) / (2.0 * noise),
         "val_late_power": math.log2(max(middle, _TINY) / max(final, _TINY)) if min(middle, final) > 0 else 0.0,
         "val_uphill": float((np.diff(loss) > noise).mean()),
-        "val_peak": _log(max(float(loss.max()), _TINY) / size) if loss[0] > 0 else math.nan,
+        "val_peak": bounded_log(max(float(loss.max()), _TINY) / size) if loss[0] > 0 else math.nan,
         "val_beside": (float(loss[0]) - final) / max(abs(trend.initial - trend.final), 1e-3 * size),
     }
-
-
-def _log(value: float) -> float:
-    return math.log10(min(max(value, 1e-9), 1e9))
 
 
 def _reached(loss: np.ndarray, share: np.ndarray, target: float) -> float:
@@ -70,3 +66,4 @@ NAMES = (
     "val_fallen_log", "val_certain", "val_half", "val_most", "val_late_fall", "val_late_certain", "val_late_power",
     "val_uphill", "val_peak", "val_beside",
 )  # fmt: skip
+"""Names of all features of the validation loss."""

@@ -113,14 +113,14 @@ def warm_eigenpairs(
         top = slice(0, count)
         settled = bool(np.all(errors[top] <= tolerance * max(float(np.abs(values[top]).max()), 1e-300)))
         made = len(tried)
-        rival = None
+        rival = learned = None
         if not looked and made < most and len(model.values) > count:
             near = model.values[count] > values[count - 1] - (1 - _RIVAL) * abs(values[count - 1])
             rival = _outside(tried, model.space[count]) if near else None
         if settled and rival is None and made < most and doubts < _DOUBTS:
-            expected = model.learned(tried, images, keep)
-            if expected.values[count - 1] > values[count - 1] + errors[count - 1]:
-                doubts, rival = doubts + 1, _outside(tried, expected.space[count - 1], least=1e-3)
+            learned = model.learned(tried, images, keep)
+            if learned.values[count - 1] > values[count - 1] + errors[count - 1]:
+                doubts, rival = doubts + 1, _outside(tried, learned.space[count - 1], least=1e-3)
         if made >= min(most, size) or (settled and rival is None):
             break
         worst = int(np.argmax(errors[top]))
@@ -129,7 +129,8 @@ def warm_eigenpairs(
         if rival is not None:
             looked, step = True, rival if settled else step + _MIXED * rival
         waiting = [step]
-    learned = model.learned(tried, images, keep)
+    if learned is None:
+        learned = model.learned(tried, images, keep)
     if settled:
         values = values + np.minimum(moves, errors)
     return Eigenpairs(
