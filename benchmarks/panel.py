@@ -172,8 +172,9 @@ def make_task(name: str) -> Task:
     from panel_last import LAST_TASKS
     from panel_more import MORE_TASKS
     from panel_ordinary import ORDINARY_TASKS
+    from panel_wide import WIDE_TASKS
 
-    made = _MADE | MORE_TASKS | ORDINARY_TASKS | LAST_TASKS
+    made = _MADE | MORE_TASKS | ORDINARY_TASKS | LAST_TASKS | WIDE_TASKS
     return made[name]() if name in made else find_entry(name).make()
 
 

@@ -26,6 +26,12 @@ def test_plenty_pays_for_full_trainings():
     assert full == [0, 1, 7]
 
 
+@pytest.mark.parametrize(("cost", "rates"), [(1, 0), (2, 3), (3, 4)])
+def test_most_of_the_budget_goes_to_half_the_training(cost, rates):
+    plan = rungs(1000 * cost, 1000)
+    assert sum(one.count for one in plan if one.horizon == 500) == rates
+
+
 def test_first_rates_span_the_range_evenly():
     lrs = first_rates(1e-4, 1.0, 0.45)
     assert (lrs[0], lrs[-1]) == pytest.approx((1e-4, 1.0))

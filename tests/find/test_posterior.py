@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import math
 import re
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 from surefoot.find.candidates import default_range, usual_rate
-from surefoot.find.posterior import Posterior
+from surefoot.find.posterior import Posterior, _prior
 from surefoot.find.search import Trial
 from surefoot.find.verdict import verdict
 from surefoot.records import Recipe, Run
@@ -74,6 +75,36 @@ def test_where_training_memorises_a_lower_rate_is_recommended():
         return math.log10(verdict(_search(*trials)).lr)
 
     assert recommended(-1.0) < recommended(-1.5) - 0.08
+
+
+def test_a_short_training_that_is_no_small_copy_of_the_long_one_is_carried_on_higher():
+    def recommended(**changes):
+        trials = [_trial(10**x, horizon, _bowl(x, -2.0)) for horizon in (6, 25, 100) for x in np.arange(-4.0, 0.1, 0.4)]
+        search = _search(*trials)
+        search.recipe = SGD.replace(options={}, **changes)
+        # Without what is held of usual rates, which differs between optimizers.
+        prior = _prior(search.recipe)
+        return Posterior(search, prior=dataclasses.replace(prior, usual_scale=100.0)).shares().mean(0).argmin() * 0.04
+
+    plain, cycle = recommended(), recommended(schedule="one-cycle")
+    adam, rmsprop = recommended(optimizer="adam"), recommended(optimizer="rmsprop")
+    assert plain + 0.03 < adam < rmsprop
+    assert cycle > plain + 0.03
+
+
+def test_a_gap_to_the_training_loss_tells_of_memorising():
+    def memorising(gap):
+        # Where rates are best leaves it open.
+        trials = [
+            _trial(10**x, 400 // 2**halvings, _bowl(x, best), training=[_bowl(x, best + 0.25) - gap])
+            for halvings, best in ((3, -0.9), (2, -1.1), (1, -1.3))
+            for x in np.arange(-3.5, 0.6, 0.3)
+        ]
+        search = _search(*trials)
+        search.recipe = SGD.replace(epochs=50)
+        return Posterior(search).response.memorising
+
+    assert memorising(0.3) > 0.9 > 0.5 > memorising(0.0)
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw", "rmsprop"])

@@ -78,3 +78,11 @@ def test_training_losses_that_are_not_known_change_nothing():
     unknown = Response(X, lengths, _heights(-2.3), training=np.full(len(X), math.nan))
     assert _best(plain) == _best(unknown)
     assert plain.memorising < 1e-12
+
+
+def test_the_gap_speaks_for_neither_at_its_middle_and_is_bounded():
+    one = Memorising(gap=0.1, gap_weight=2.0, gap_bounds=(-1.0, 3.0))
+    assert one.gap_odds(0.1) == 0.0
+    assert one.gap_odds(0.1 * math.e) == pytest.approx(2.0)
+    assert one.gap_odds(50.0) == 3.0
+    assert one.gap_odds(0.01) == one.gap_odds(0.0) == one.gap_odds(-2.0) == -1.0

@@ -17,10 +17,11 @@ _SHORTEST = 4
 _SCANT = 60
 _TINY = ((25, 0, FIRST_GAP), (6, 3, 0.25))
 _SMALL = ((64, 0, FIRST_GAP), (16, 4, 0.25), (4, 2, 0.3))
-_AMPLE = ((64, 0, FIRST_GAP), (16, 4, 0.25), (8, 3, 0.3), (4, 2, 0.3), (2, 3, 0.3))
+_FAIR = ((64, 0, FIRST_GAP), (16, 4, 0.25), (2, 3, 0.3))
+_AMPLE = ((32, 0, FIRST_GAP), (8, 4, 0.25), (2, 4, 0.3))
 """Rungs as (share of the length: one over this, rates, gap); the first takes as many rates as its range needs."""
-_TRAININGS = 2.85
-"""Full trainings that the ample rungs cost."""
+_FAIR_COST, _AMPLE_COST = 1.95, 2.85
+"""Full trainings that these rungs cost."""
 _FULL_GAP = 0.3
 _FINALISTS = 3
 """Rates that are trained to the end side by side, before the next ones are chosen."""
@@ -41,16 +42,18 @@ class Rung:
 def rungs(budget: int, horizon: int) -> list[Rung]:
     """The rungs after one another, each over a longer horizon than the one before until the full one is reached.
 
-    Three rates over half the training say more about the whole of it than one over all of it: their noise averages
-    out, and over one halving the optimum moves little. Rungs in between follow the optimum as it moves, each with a
-    seed of its own. Full trainings come on top once they can be paid for.
+    Three or four rates over half the training say more about the whole of it than one or two over all of it: their
+    noise averages out, and over one halving the optimum moves little. More rungs in between would follow the optimum
+    more closely, but cost the rates over half the training, and are worth less than these. Each has a seed of its own.
+    Full trainings come on top once they can be paid for.
 
     Args:
         budget: member-steps that may be made.
         horizon: updates of the full training.
     """
     trainings, length = budget / horizon, min(budget, horizon)
-    shape = _TINY if length < 190 else _AMPLE if trainings >= _TRAININGS else _SMALL
+    ample, fair = trainings >= _AMPLE_COST, trainings >= _FAIR_COST
+    shape = _TINY if length < 190 else _AMPLE if ample else _FAIR if fair else _SMALL
     least = 2 if length < _SCANT else _SHORTEST
     plan = [Rung(max(least, round(length / share)), count, gap) for share, count, gap in shape]
     plan = [one for one in plan if one.horizon < horizon and (one is plan[0] or one.horizon > plan[0].horizon)]

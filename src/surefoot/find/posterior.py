@@ -11,6 +11,7 @@ import numpy.typing as npt
 from surefoot.find.candidates import usual_rate
 from surefoot.find.search import Search, Trial
 from surefoot.maths.response import Prior, Response, heights, share_of
+from surefoot.records import Recipe
 
 __all__ = ["Posterior", "halvings_of"]
 
@@ -21,6 +22,11 @@ _STEP = 0.04
 _DRAWS = 500
 _RETIRED = 0.6
 """Share of the improvement that a retired trial counts as having lost, at least."""
+_SETTLING = {"rmsprop": 0.1, "adam": 0.04, "adamw": 0.04, "nadam": 0.04, "radam": 0.04, "adamax": 0.04}
+"""Decades for each halving by which a short training wants a lower rate than a small copy of the long one would: the
+mean of squared gradients begins at 0, most of all in RMSprop, which does not correct for that."""
+_WARMING = 0.06
+"""The same of one-cycle, which begins and ends near 0."""
 
 
 def halvings_of(search: Search, horizon: int) -> float:
@@ -35,7 +41,7 @@ class Posterior:
         search: whose trials are used; those that were interrupted are not.
         also: a horizon that was not tried yet, over which rates will be chosen. Then it is taken that training only
             learns: were it to memorise, rates above would still have to be seen to fail.
-        prior: of the response.
+        prior: of the response; None takes the one for the recipe.
     """
 
     def __init__(self, search: Search, *, also: int | None = None, prior: Prior | None = None) -> None:
@@ -56,12 +62,13 @@ class Posterior:
             halvings,
             height,
             training=self._training(halvings),
+            gaps=self._gaps(),
             again=-math.inf if also else math.log2(search.recipe.epochs),
             gains=gains,
             also=halvings_of(search, also) if also else 0.0,
             initial_loss=self._start,
             usual=None if usual is None else math.log10(usual),
-            prior=prior,
+            prior=prior or _prior(search.recipe),
         )
         self._rng = np.random.default_rng(search.recipe.seed)
 
@@ -73,6 +80,18 @@ class Posterior:
         result = np.full(len(halvings), math.nan)
         result[known] = heights(losses[known], halvings[known], self._start)
         return result
+
+    def _gaps(self) -> dict[float, float]:
+        """By length: validation less training loss of the rate that validates best, over what it has improved."""
+        best: dict[int, Trial] = {}
+        for one in self.trials:
+            if one.loss < self._start and math.isfinite(one.training_loss):
+                known = best.get(one.horizon)
+                best[one.horizon] = one if known is None or one.loss < known.loss else known
+        return {
+            halvings_of(self._search, horizon): (one.loss - one.training_loss) / (self._start - one.loss)
+            for horizon, one in best.items()
+        }
 
     @property
     def grid(self) -> Floats:
@@ -94,6 +113,11 @@ class Posterior:
         lost = share_of(self.response.draw(self.grid, 0.0, count, self._rng))
         result: Floats = np.minimum(lost - lost.min(1, keepdims=True), 1.0)
         return result
+
+
+def _prior(recipe: Recipe) -> Prior:
+    lower = _SETTLING.get(recipe.optimizer, 0.0) + _WARMING * ("one-cycle" in recipe.schedule)
+    return Prior(drifts=tuple(one.faster(-lower) for one in Prior.drifts))
 
 
 def _loss(trial: Trial, trials: Sequence[Trial], start: float) -> float:

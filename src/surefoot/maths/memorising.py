@@ -36,6 +36,12 @@ class Memorising:
     apart_deviation: float = 0.22
     close: float = 0.1
     """Scale of the distance between the two while learning: Student's t, 3 degrees, around 0."""
+    gap: float = 0.08
+    """Validation loss less training loss, as a share of the improvement, that speaks for neither."""
+    gap_weight: float = 1.5
+    """Growth of the log odds of memorising with the logarithm of that gap, and ..."""
+    gap_bounds: tuple[float, float] = (-1.5, 3.0)
+    """... how far they go."""
 
     def spared(self, shorter: float, longer: float, *, again: float) -> float:
         """Chance that it does not begin between two lengths; it cannot before the data is seen again, at `again`."""
@@ -60,6 +66,14 @@ class Memorising:
         chances = [link @ lowest / link.sum(1) for link in (learning, memorising)]
         result: Floats = np.log(np.maximum(np.stack(chances), 1e-12)) + top
         return result
+
+    def gap_odds(self, gap: float) -> float:
+        """Log odds of memorising over learning, by how far the validation loss lies above the training loss.
+
+        They are those of two lognormal distributions of one width.
+        """
+        low, high = self.gap_bounds
+        return low if gap <= 0 else min(high, max(low, self.gap_weight * math.log(gap / self.gap)))
 
     def moves(self, places: Floats, halvings: float) -> Floats:
         """Chances [from, to] that the best rate goes from place to place when the training is so much longer."""

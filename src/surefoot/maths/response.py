@@ -87,6 +87,10 @@ class Drift:
     plateau: float = 0.0
     """Share of the initial loss below which a gain is that of a plateau: at least the doublings up to it will come."""
 
+    def faster(self, by: float) -> Drift:
+        """The same, `by` decades more for each halving."""
+        return dataclasses.replace(self, rates=tuple(rate + by for rate in self.rates), mean=self.mean + by)
+
 
 STEADY = Drift((-0.05, 0.02, 0.09, 0.16, 0.23, 0.3), 0.12, 0.1, jitter=0.15, unsettled=0.1)
 """Whatever is gained: closest on tasks that learn from the first steps."""
@@ -143,6 +147,8 @@ class Response:
         halvings: [n].
         height: [n], see `heights`.
         training: [n] heights of the training losses, NaN where there is none; None ignores them.
+        gaps: length in halvings to the validation loss of the best rate less its training loss, as a share of its
+            improvement; None ignores them.
         again: halvings that lead to the length over which training begins to see its data again: from there on it may
             memorise. By default it never does.
         gains: length in halvings to the improvement on the initial loss that was reached over it. Where training
@@ -160,6 +166,7 @@ class Response:
         height: Floats,
         *,
         training: Floats | None = None,
+        gaps: Mapping[float, float] | None = None,
         again: float = -math.inf,
         gains: Mapping[float, float] | None = None,
         also: float = 0.0,
@@ -180,6 +187,8 @@ class Response:
         self._again = again
         known = np.full(len(x), np.nan) if training is None else training
         self._regimes = {one: self._regime_evidence(one, x, halvings, known) for one in lengths}
+        for length, gap in (gaps or {}).items():
+            self._regimes[length][1] += p.memorising.gap_odds(gap)
         self._growth = {one: _growth(lengths, gains or {}, initial_loss, one) for one in p.drifts}
         self._drifts = [(one, rate) for one in p.drifts for rate in one.rates]
         away = np.zeros(len(self.places)) if usual is None else (self.places - usual) / p.usual_scale
