@@ -9,6 +9,7 @@ import types
 import numpy as np
 import pytest
 
+from surefoot.find.answer import divergence_rate
 from surefoot.find.candidates import default_range, usual_rate
 from surefoot.find.posterior import Posterior, _prior
 from surefoot.find.search import Trial
@@ -147,3 +148,13 @@ def test_rates_that_rise_to_the_highest_at_every_length_are_at_the_edge():
     trials = [_trial(10**x, 50, 1.0 - 0.0001 * 10**x) for x in np.arange(-3.0, 2.1, 0.5)]
     trials += [_trial(10**x, 400, 1.0 - 0.001 * 10**x) for x in (-1.0, 0.0, 1.0)]
     assert "highest one tried" in verdict(_search(*trials)).reason
+
+
+def test_a_rate_at_which_training_breaks_down_counts_as_diverged():
+    kept = [_trial(0.01, 50, 0.7), _trial(0.1, 50, 0.3), _trial(1.0, 50, 0.6)]
+    assert divergence_rate([*kept, _trial(10.0, 50, 0.98)], 1.0) == pytest.approx(math.sqrt(10.0))
+    assert divergence_rate([*kept, _trial(10.0, 50, 0.9)], 1.0) is None
+    assert divergence_rate([*kept, _trial(10.0, 50, 0.98, "retired", 25)], 1.0) is None
+    # A rate that is too low keeps nothing either; and over a shorter length nothing was gained yet.
+    assert divergence_rate([_trial(1e-4, 50, 0.99), *kept], 1.0) is None
+    assert divergence_rate([*kept, _trial(2.0, 5, 0.99)], 1.0) is None

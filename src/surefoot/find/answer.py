@@ -12,6 +12,9 @@ from surefoot.find.search import Trial
 
 __all__ = ["Answer", "divergence_rate", "learned", "unknown"]
 
+_MUCH, _NOTHING = 0.2, 0.05
+"""Share of the initial loss that a lower rate must have gained, and share of that gain below which nothing is kept."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Answer:
@@ -38,15 +41,29 @@ def learned(trial: Trial, initial_loss: float | None) -> bool:
 def divergence_rate(trials: Sequence[Trial], initial_loss: float | None) -> float | None:
     """Rate above which training diverges, from the trials; None if none diverged.
 
-    A trial diverged if its loss was not finite, ran away, or ended above where it began. The rate lies between the
-    highest one that did not and the lowest one above it that did, at their geometric mean.
+    A trial diverged if its loss was not finite, ran away, or ended above where it began; or if it broke down, keeping
+    next to nothing of what a lower rate gained over the same length. The rate lies between the highest one that did
+    not and the lowest one above it that did, at their geometric mean.
     """
-    bad = [t.lr for t in trials if t.fate == "diverged" or _worse(t, initial_loss)]
-    good = [t.lr for t in trials if learned(t, initial_loss)]
+    bad, good = [], []
+    for one in trials:
+        if one.fate == "diverged" or _worse(one, initial_loss) or _broke_down(one, trials, initial_loss):
+            bad.append(one.lr)
+        elif learned(one, initial_loss):
+            good.append(one.lr)
     if not good:
         return min(bad) if bad else None
     above = [lr for lr in bad if lr > max(good)]
     return float(np.sqrt(max(good) * min(above))) if above else None
+
+
+def _broke_down(trial: Trial, trials: Sequence[Trial], initial_loss: float | None) -> bool:
+    if trial.fate != "finished" or initial_loss is None or not math.isfinite(trial.loss):
+        return False
+    lower = [one.loss for one in trials if one.horizon == trial.horizon and one.lr < trial.lr]
+    gained = initial_loss - min(lower, default=math.inf)
+    # Where little was gained at all, as on a plateau, keeping none of it says nothing.
+    return gained > _MUCH * abs(initial_loss) and initial_loss - trial.loss < _NOTHING * gained
 
 
 def _worse(trial: Trial, initial_loss: float | None) -> bool:

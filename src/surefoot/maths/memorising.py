@@ -3,7 +3,8 @@
 While a network *learns*, training and validation loss are lowest at the same rate, and the best rate falls little with
 the length of the training. Once the same data has been seen often it *memorises*: the training loss goes on to fall
 with the rate, the validation loss rises, and only how far training goes counts, rate times steps, as in early stopping.
-Then the best rate nearly halves with every doubling of the length, and lies well below the one that trains best.
+Then the best rate nearly halves with every doubling of the length, and lies well below the one that trains best; and
+the validation loss lies well above the training loss.
 
 Lengths are in halvings of the full one, places in log10 of rates, as in `response.py`.
 """
