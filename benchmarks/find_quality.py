@@ -16,7 +16,7 @@ oracle's seeds, the share lost is (L - L*) / (L0 - L*). A recommendation that di
     python benchmarks/find_quality.py oracle-last       # makes benchmarks/records/oracle_last.json (once)
     python benchmarks/find_quality.py last              # more of them, looked at once when everything was chosen again
     python benchmarks/find_quality.py oracle-wide       # makes benchmarks/records/oracle_wide.json (once)
-    python benchmarks/find_quality.py wide              # eight more, looked at once before its last change
+    python benchmarks/find_quality.py wide              # eight more, looked at once before a last change
     python benchmarks/find_quality.py oracle-held       # makes benchmarks/records/oracle_held.json (once)
     python benchmarks/find_quality.py held              # five more, looked at once after it
 """
@@ -54,13 +54,13 @@ RECORDS = Path(__file__).parent / "records"
 SEEDS = (0, 1, 2)
 SEARCH_SEED = 100
 """Seed of the searches: none of the oracle's, so that no search sees a run that it is judged by."""
-PANELS = ("design", "report", "develop", "confirm", "ordinary", "fresh", "last", "wide", "held")
 ORACLES = {
     "oracle": CASES, "oracle-more": MORE_CASES, "oracle-ordinary": ORDINARY_CASES, "oracle-last": LAST_CASES,
     "oracle-wide": WIDE_CASES, "oracle-held": HELD_CASES,
 }  # fmt: skip
 """What is asked for to make a record of oracles, whose name it also is but for the hyphen, and the cases in it."""
 ALL_CASES = tuple(case for cases in ORACLES.values() for case in cases)
+PANELS = tuple(dict.fromkeys(case.panel for case in ALL_CASES))
 PEER_STEPS = 100
 PEERS = ("torch-lr-finder", "pytorch-lightning", "fastai")
 RATES = 25

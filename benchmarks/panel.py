@@ -24,7 +24,7 @@ from surefoot.tasks.models.recurrent import recurrent
 from surefoot.tasks.models.transformer import transformer
 from surefoot.tasks.task import Task
 
-__all__ = ["CASES", "Case", "make_task"]
+__all__ = ["CASES", "Case", "cases_in", "make_task"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,6 +46,19 @@ class Case:
     @property
     def label(self) -> str:
         return f"{self.optimizer}{'+momentum' if self.options.get('momentum') else ''} {self.schedule}"
+
+
+Row = tuple[str, str, float, int | str, tuple[tuple[tuple[str, dict[str, Any]], str], ...]]
+"""A task: its name, its panel, epochs, batch size, and how it is trained: optimizers with options, and schedules."""
+
+
+def cases_in(rows: tuple[Row, ...]) -> tuple[Case, ...]:
+    """A case for every training in a panel's table."""
+    return tuple(
+        Case(task, panel, optimizer, options, schedule, epochs, batch)
+        for task, panel, epochs, batch, trainings in rows
+        for (optimizer, options), schedule in trainings
+    )
 
 
 def split_at(x: torch.Tensor, y: torch.Tensor, count: int) -> dict[str, Any]:
@@ -204,8 +217,4 @@ _PANEL = (
     ("wine", "report", 60, 16, ((MOMENTUM, "one-cycle"), (ADAM, "constant"), (PLAIN, "cosine"))),
 )
 
-CASES = tuple(
-    Case(task, panel, optimizer, options, schedule, epochs, batch)
-    for task, panel, epochs, batch, trainings in _PANEL
-    for (optimizer, options), schedule in trainings
-)
+CASES = cases_in(_PANEL)

@@ -12,26 +12,21 @@ from functools import partial
 import torch
 from torch import nn
 
-from panel import ADAM, ADAMW, MOMENTUM, PLAIN, RMSPROP, Case, split_at
+from panel import ADAM, ADAMW, MOMENTUM, PLAIN, RMSPROP, cases_in, split_at
+from panel_wide import HELD, images, tiles, windows
 from surefoot.tasks.data.mnist import mnist_small
-from surefoot.tasks.data.tiny_text import alphabet, prose
+from surefoot.tasks.data.tiny_text import alphabet
 from surefoot.tasks.models.mlp import mlp
 from surefoot.tasks.task import Task
 
 __all__ = ["HELD_CASES", "HELD_TASKS"]
 
-HELD = 1000
-"""Validation examples of images and text."""
-
 
 def _mnist_deep() -> Task:
     """2,500 images of MNIST, 28x28; four hidden layers of ReLU."""
-    split, rng = mnist_small(flat=True), torch.Generator().manual_seed(71)
-    some = torch.randperm(len(split.x), generator=rng)[:2500]
-    held = torch.randperm(len(split.xv), generator=rng)[:HELD]
-    x, y = torch.cat([split.x[some], split.xv[held]]), torch.cat([split.y[some], split.yv[held]])
+    x, y = images(2500, 71)
     model = partial(mlp, (784, 96, 64, 64, 48, 10))
-    return Task(model, **split_at(x, y, 2500), loss=nn.CrossEntropyLoss(), name="mnist-deep")
+    return Task(model, **split_at(x.flatten(1), y, 2500), loss=nn.CrossEntropyLoss(), name="mnist-deep")
 
 
 def _flower_larger() -> Task:
@@ -39,12 +34,7 @@ def _flower_larger() -> Task:
 
     The network is a small one of Shi et al. (2016).
     """
-    from sklearn.datasets import load_sample_image
-
-    photograph = torch.tensor(load_sample_image("flower.jpg")[:420].copy(), dtype=torch.float32).permute(2, 0, 1)
-    photograph = (photograph - photograph.mean()) / photograph.std()
-    tiles = photograph.unfold(1, 10, 10).unfold(2, 10, 10).permute(1, 2, 0, 3, 4).reshape(-1, 3, 10, 10)
-    y = tiles[torch.randperm(len(tiles), generator=torch.Generator().manual_seed(72))[: 1500 + HELD]]
+    y = tiles("flower.jpg", 420, 10, 1500 + HELD, 72)
 
     def model() -> nn.Module:
         return nn.Sequential(
@@ -74,17 +64,9 @@ class _TextGap(nn.Module):
 
 def _text_gap() -> Task:
     """The character between six others on either side, at 3,000 places in prose; two long short-term memories."""
-    text, symbols, rng = prose(), alphabet(), torch.Generator().manual_seed(73)
-    codes = torch.tensor([symbols.index(one) for one in text])
-    border = len(codes) * 4 // 5
-
-    def places(part: torch.Tensor, count: int) -> tuple[torch.Tensor, torch.Tensor]:
-        windows = part.unfold(0, 13, 1)
-        windows = windows[torch.randperm(len(windows), generator=rng)[:count]]
-        return torch.cat([windows[:, :6], windows[:, 7:]], 1), windows[:, 6].contiguous()
-
-    train, val = places(codes[:border], 3000), places(codes[border:], HELD)
-    return Task(partial(_TextGap, len(symbols)), train, val, loss=nn.CrossEntropyLoss(), name="text-gap")
+    parts = windows(13, 3000, 73)
+    train, val = ((torch.cat([one[:, :6], one[:, 7:]], 1), one[:, 6].contiguous()) for one in parts)
+    return Task(partial(_TextGap, len(alphabet())), train, val, loss=nn.CrossEntropyLoss(), name="text-gap")
 
 
 def _tumour_kind() -> Task:
@@ -160,8 +142,4 @@ _HELD = (
     ("mnist-nearer", "held", 12, 64, ((PLAIN, "linear"), (ADAM, "constant"), (ADAMW, "one-cycle"))),
 )
 
-HELD_CASES = tuple(
-    Case(task, panel, optimizer, options, schedule, epochs, batch)
-    for task, panel, epochs, batch, trainings in _HELD
-    for (optimizer, options), schedule in trainings
-)
+HELD_CASES = cases_in(_HELD)

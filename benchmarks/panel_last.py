@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from panel import ADAM, ADAMW, MOMENTUM, PLAIN, RMSPROP, Case, split_at
+from panel import ADAM, ADAMW, MOMENTUM, PLAIN, RMSPROP, cases_in, split_at
 from surefoot.tasks.data.mnist import mnist_small
 from surefoot.tasks.data.tiny_text import alphabet, tiny_text
 from surefoot.tasks.models.mlp import mlp
@@ -117,8 +117,4 @@ _LAST = (
     ("flower-denoised", "last", 10, 28, ((MOMENTUM, "one-cycle"), (ADAMW, "cosine"), (PLAIN, "linear"))),
 )
 
-LAST_CASES = tuple(
-    Case(task, panel, optimizer, options, schedule, epochs, batch)
-    for task, panel, epochs, batch, trainings in _LAST
-    for (optimizer, options), schedule in trainings
-)
+LAST_CASES = cases_in(_LAST)

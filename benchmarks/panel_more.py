@@ -13,7 +13,7 @@ from functools import partial
 import torch
 from torch import nn
 
-from panel import ADAM, ADAMW, MOMENTUM, PLAIN, RMSPROP, Case, split_at
+from panel import ADAM, ADAMW, MOMENTUM, PLAIN, RMSPROP, cases_in, split_at
 from surefoot.tasks.models.mlp import mlp
 from surefoot.tasks.models.recurrent import recurrent
 from surefoot.tasks.task import Task
@@ -214,8 +214,4 @@ _MORE = (
     ("squares", "confirm", 40, 40, ((MOMENTUM, "cosine"), (ADAM, "constant"), (PLAIN, "linear"))),
 )
 
-MORE_CASES = tuple(
-    Case(task, panel, optimizer, options, schedule, epochs, batch)
-    for task, panel, epochs, batch, trainings in _MORE
-    for (optimizer, options), schedule in trainings
-)
+MORE_CASES = cases_in(_MORE)

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from panel import ADAM, ADAMW, MOMENTUM, PLAIN, RMSPROP, Case, split_at
+from panel import ADAM, ADAMW, MOMENTUM, PLAIN, RMSPROP, cases_in, split_at
 from surefoot.tasks.data.mnist import mnist_small
 from surefoot.tasks.data.penguins import penguins
 from surefoot.tasks.data.tables import iris
@@ -175,8 +175,4 @@ _ORDINARY = (
     ("rows-gru", "fresh", 15, 40, ((MOMENTUM, "one-cycle"), (ADAM, "linear"), (RMSPROP, "constant"))),
 )
 
-ORDINARY_CASES = tuple(
-    Case(task, panel, optimizer, options, schedule, epochs, batch)
-    for task, panel, epochs, batch, trainings in _ORDINARY
-    for (optimizer, options), schedule in trainings
-)
+ORDINARY_CASES = cases_in(_ORDINARY)

@@ -13,19 +13,19 @@ from functools import partial
 import torch
 from torch import nn
 
-from panel import ADAM, ADAMW, MOMENTUM, PLAIN, RMSPROP, Case, split_at
+from panel import ADAM, ADAMW, MOMENTUM, PLAIN, RMSPROP, cases_in, split_at
 from surefoot.tasks.data.mnist import mnist_small
 from surefoot.tasks.data.tiny_text import alphabet, prose
 from surefoot.tasks.models.mlp import mlp
 from surefoot.tasks.task import Task
 
-__all__ = ["WIDE_CASES", "WIDE_TASKS"]
+__all__ = ["HELD", "WIDE_CASES", "WIDE_TASKS", "images", "tiles", "windows"]
 
 HELD = 1000
 """Validation examples of images and text."""
 
 
-def _images(count: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+def images(count: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
     """That many training images of MNIST, 28x28, and 1,000 of its test images behind them; drawn by the seed."""
     split, rng = mnist_small(), torch.Generator().manual_seed(seed)
     some = torch.randperm(len(split.x), generator=rng)[:count]
@@ -35,7 +35,7 @@ def _images(count: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 def _mnist_dropout() -> Task:
     """2,000 images of MNIST, 14x14; two convolutions with batch normalisation, then dropout."""
-    x, y = _images(2000, 51)
+    x, y = images(2000, 51)
 
     def model() -> nn.Module:
         return nn.Sequential(
@@ -49,7 +49,7 @@ def _mnist_dropout() -> Task:
 
 def _mnist_even() -> Task:
     """Whether the digit on an image of MNIST is even, from 3,000; two hidden layers with dropout, one yes or no."""
-    x, y = _images(3000, 52)
+    x, y = images(3000, 52)
 
     def model() -> nn.Module:
         return nn.Sequential(
@@ -62,7 +62,7 @@ def _mnist_even() -> Task:
 
 def _mnist_turned() -> Task:
     """By how much of 45 degrees an image of MNIST was turned, to either side; three convolutions, absolute error."""
-    x, _ = _images(2400, 53)
+    x, _ = images(2400, 53)
     y = 2 * torch.rand(len(x), generator=torch.Generator().manual_seed(54)) - 1
     angle, none = y * math.pi / 4, torch.zeros(len(x))
     turn = torch.stack([angle.cos(), -angle.sin(), none, angle.sin(), angle.cos(), none], 1).reshape(-1, 2, 3)
@@ -115,18 +115,35 @@ class _VisionTransformer(nn.Module):
 
 def _mnist_vision() -> Task:
     """1,600 images of MNIST; a small vision transformer, smoothed labels."""
-    data = split_at(*_images(1600, 55), 1600)
+    data = split_at(*images(1600, 55), 1600)
     return Task(_VisionTransformer, **data, loss=nn.CrossEntropyLoss(label_smoothing=0.1), name="mnist-vision")
+
+
+def tiles(name: str, rows: int, size: int, count: int, seed: int) -> torch.Tensor:
+    """That many colour tiles of a photograph, of `size` pixels a side and from its first rows; drawn by the seed."""
+    from sklearn.datasets import load_sample_image
+
+    photograph = torch.tensor(load_sample_image(name)[:rows].copy(), dtype=torch.float32).permute(2, 0, 1)
+    photograph = (photograph - photograph.mean()) / photograph.std()
+    cut = photograph.unfold(1, size, size).unfold(2, size, size).permute(1, 2, 0, 3, 4).reshape(-1, 3, size, size)
+    return cut[torch.randperm(len(cut), generator=torch.Generator().manual_seed(seed))[:count]]
+
+
+def windows(length: int, count: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Codes of pieces of prose: `count` from its first four fifths, 1,000 from the last; drawn by the seed."""
+    symbols, rng = alphabet(), torch.Generator().manual_seed(seed)
+    codes = torch.tensor([symbols.index(one) for one in prose()])
+    border = len(codes) * 4 // 5
+    train, val = codes[:border].unfold(0, length, 1), codes[border:].unfold(0, length, 1)
+    return (
+        train[torch.randperm(len(train), generator=rng)[:count]],
+        val[torch.randperm(len(val), generator=rng)[:HELD]],
+    )
 
 
 def _china_code() -> Task:
     """Colour tiles of a photograph, 8x8, squeezed through 16 numbers and restored; convolutions, squared error."""
-    from sklearn.datasets import load_sample_image
-
-    photograph = torch.tensor(load_sample_image("china.jpg")[:424].copy(), dtype=torch.float32).permute(2, 0, 1)
-    photograph = (photograph - photograph.mean()) / photograph.std()
-    tiles = photograph.unfold(1, 8, 8).unfold(2, 8, 8).permute(1, 2, 0, 3, 4).reshape(-1, 3, 8, 8)
-    x = tiles[torch.randperm(len(tiles), generator=torch.Generator().manual_seed(56))[: 1500 + HELD]]
+    x = tiles("china.jpg", 424, 8, 1500 + HELD, 56)
 
     def model() -> nn.Module:
         return nn.Sequential(
@@ -190,17 +207,8 @@ class _TextEnd(nn.Module):
 
 def _text_end() -> Task:
     """The character behind twelve others, from 2,048 places in prose; a gated recurrent unit."""
-    text, symbols, rng = prose(), alphabet(), torch.Generator().manual_seed(58)
-    codes = torch.tensor([symbols.index(one) for one in text])
-    border = len(codes) * 4 // 5
-
-    def places(part: torch.Tensor, count: int) -> tuple[torch.Tensor, torch.Tensor]:
-        windows = part.unfold(0, 13, 1)
-        windows = windows[torch.randperm(len(windows), generator=rng)[:count]]
-        return windows[:, :-1].contiguous(), windows[:, -1].contiguous()
-
-    train, val = places(codes[:border], 2048), places(codes[border:], HELD)
-    return Task(partial(_TextEnd, len(symbols)), train, val, loss=nn.CrossEntropyLoss(), name="text-end")
+    train, val = ((one[:, :-1].contiguous(), one[:, -1].contiguous()) for one in windows(13, 2048, 58))
+    return Task(partial(_TextEnd, len(alphabet())), train, val, loss=nn.CrossEntropyLoss(), name="text-end")
 
 
 def _tumour_dents() -> Task:
@@ -241,8 +249,4 @@ _WIDE = (
     ("tumour-dents", "wide", 22, 16, ((PLAIN, "constant"), (ADAMW, "linear"), (RMSPROP, "cosine"))),
 )
 
-WIDE_CASES = tuple(
-    Case(task, panel, optimizer, options, schedule, epochs, batch)
-    for task, panel, epochs, batch, trainings in _WIDE
-    for (optimizer, options), schedule in trainings
-)
+WIDE_CASES = cases_in(_WIDE)

@@ -41,8 +41,7 @@ def _quality(name: str, title: str, about: str) -> str:
     lines = [f"### {title}", "", about, "", _origin(record), ""]
     lines += ["| Method | median | 90th percentile | worst | goals reached |", "|---|--:|--:|--:|---|"]
     for method in cases[0]["lost"]:
-        lost = [100 * case["lost"][method]["lost"] for case in cases]
-        values = [float(np.percentile(lost, at)) for at in (50, 90, 100)]
+        values = _lost(cases, method)
         label = f"**Surefoot, {method}**" if method in SEARCHES else method
         lines.append("| " + " | ".join([label, *(f"{one:.2f}" for one in values), _reached(method, values)]) + " |")
     lines += ["", "| Search | trainings spent | interval holds the best rate | median width, decades | goals reached |"]
@@ -57,20 +56,22 @@ def _quality(name: str, title: str, about: str) -> str:
     return "\n".join(lines)
 
 
+def _lost(cases: list[dict[str, Any]], method: str) -> list[float]:
+    """Median, 90th percentile and worst of the share lost, in percent."""
+    return [float(one) for one in np.percentile([100 * case["lost"][method]["lost"] for case in cases], (50, 90, 100))]
+
+
 def _first_look(name: str) -> str:
     cases = _load(name)["cases"]
-    said = []
-    for method in SEARCHES:
-        lost = [100 * case["lost"][method]["lost"] for case in cases]
-        said.append(f"{method} {' / '.join(f'{float(np.percentile(lost, at)):.2f}' for at in (50, 90, 100))}")
+    said = [f"{method} {' / '.join(f'{one:.2f}' for one in _lost(cases, method))}" for method in SEARCHES]
     return f"At the look before, median / 90th percentile / worst: {', '.join(said)}."
 
 
 def _reach() -> str:
     """How far the best rate of a sweep lies from that of another: no interval can be expected to be narrower."""
     apart = []
-    for name in ("oracle", "oracle_more", "oracle_ordinary", "oracle_last", "oracle_wide", "oracle_held"):
-        for case in _load(name)["cases"]:
+    for path in sorted(RECORDS.glob("oracle*.json")):
+        for case in _load(path.stem)["cases"]:
             losses, place = np.array(case["losses"], dtype=float), np.log10(case["lrs"])
             for seed, own in enumerate(losses):
                 others = np.delete(losses, seed, 0).mean(0)

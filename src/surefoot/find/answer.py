@@ -47,7 +47,7 @@ def divergence_rate(trials: Sequence[Trial], initial_loss: float | None) -> floa
     """
     bad, good = [], []
     for one in trials:
-        if one.fate == "diverged" or _worse(one, initial_loss) or _broke_down(one, trials, initial_loss):
+        if _diverged(one, trials, initial_loss):
             bad.append(one.lr)
         elif learned(one, initial_loss):
             good.append(one.lr)
@@ -57,17 +57,13 @@ def divergence_rate(trials: Sequence[Trial], initial_loss: float | None) -> floa
     return float(np.sqrt(max(good) * min(above))) if above else None
 
 
-def _broke_down(trial: Trial, trials: Sequence[Trial], initial_loss: float | None) -> bool:
+def _diverged(trial: Trial, trials: Sequence[Trial], initial_loss: float | None) -> bool:
+    # A retired trial did not end: it may have been on its way back down.
     if trial.fate != "finished" or initial_loss is None or not math.isfinite(trial.loss):
-        return False
+        return trial.fate == "diverged"
+    if trial.loss > initial_loss + 0.01 * abs(initial_loss):
+        return True
     lower = [one.loss for one in trials if one.horizon == trial.horizon and one.lr < trial.lr]
     gained = initial_loss - min(lower, default=math.inf)
     # Where little was gained at all, as on a plateau, keeping none of it says nothing.
     return gained > _MUCH * abs(initial_loss) and initial_loss - trial.loss < _NOTHING * gained
-
-
-def _worse(trial: Trial, initial_loss: float | None) -> bool:
-    # A retired trial did not end: it may have been on its way back down.
-    if trial.fate != "finished" or initial_loss is None or not math.isfinite(trial.loss):
-        return False
-    return trial.loss > initial_loss + 0.01 * abs(initial_loss)

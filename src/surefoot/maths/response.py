@@ -186,23 +186,27 @@ class Response:
         }
         self._again = again
         known = np.full(len(x), np.nan) if training is None else training
-        self._regimes = {one: self._regime_evidence(one, x, halvings, known) for one in lengths}
-        for length, gap in (gaps or {}).items():
-            self._regimes[length][1] += p.memorising.gap_odds(gap)
+        told = gaps or {}
+        self._regimes = {one: self._regime_evidence(one, x, halvings, known, told.get(one)) for one in lengths}
         self._growth = {one: _growth(lengths, gains or {}, initial_loss, one) for one in p.drifts}
         self._drifts = [(one, rate) for one in p.drifts for rate in one.rates]
         away = np.zeros(len(self.places)) if usual is None else (self.places - usual) / p.usual_scale
         self._usual: Floats = -2.0 * np.log1p(away**2 / 3.0)
         self._weights = self._chain(lengths)
 
-    def _regime_evidence(self, length: float, x: Floats, halvings: Floats, training: Floats) -> Floats:
+    def _regime_evidence(
+        self, length: float, x: Floats, halvings: Floats, training: Floats, gap: float | None
+    ) -> Floats:
         """Log evidence [learning and memorising, places] of the training losses over one length."""
+        regime, found = self.prior.memorising, np.zeros((2, len(self.places)))
         here = (halvings == length) & np.isfinite(training)
-        if here.sum() < _FEWEST:
-            return np.zeros((2, len(self.places)))
-        evidence = _Length(self, length, x[here], training[here]).evidence
-        top = evidence.max()
-        return self.prior.memorising.seen(self.places, np.log(np.exp(evidence - top).mean(0) + 1e-300) + top)
+        if here.sum() >= _FEWEST:
+            evidence = _Length(self, length, x[here], training[here]).evidence
+            top = evidence.max()
+            found = regime.seen(self.places, np.log(np.exp(evidence - top).mean(0) + 1e-300) + top)
+        if gap is not None:
+            found[1] += regime.gap_odds(gap)
+        return found
 
     def _chain(self, lengths: list[float]) -> dict[float, Floats]:
         """Weights [drifts, regimes, shapes, places] over each length, given what was seen over it and shorter ones."""
