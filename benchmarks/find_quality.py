@@ -39,6 +39,7 @@ import torch
 from find_peers import suggestions
 from panel import CASES, Case, make_task
 from panel_held import HELD_CASES
+from panel_kept import KEPT_CASES
 from panel_last import LAST_CASES
 from panel_more import MORE_CASES
 from panel_ordinary import ORDINARY_CASES
@@ -56,7 +57,7 @@ SEARCH_SEED = 100
 """Seed of the searches: none of the oracle's, so that no search sees a run that it is judged by."""
 ORACLES = {
     "oracle": CASES, "oracle-more": MORE_CASES, "oracle-ordinary": ORDINARY_CASES, "oracle-last": LAST_CASES,
-    "oracle-wide": WIDE_CASES, "oracle-held": HELD_CASES,
+    "oracle-wide": WIDE_CASES, "oracle-held": HELD_CASES, "oracle-kept": KEPT_CASES,
 }  # fmt: skip
 """What is asked for to make a record of oracles, whose name it also is but for the hyphen, and the cases in it."""
 ALL_CASES = tuple(case for cases in ORACLES.values() for case in cases)

@@ -6,7 +6,7 @@
 The bank of a case holds the validation losses of many rates over many lengths from several seeds. A replayed search
 is the real one, but for its trainings: rates and lengths are those of the bank that are nearest to what was asked for,
 and seeds are taken in turn. It is judged as in `find_quality.py`, by other seeds than those it saw. Panels are
-`design`, `develop` and `confirm` of `panel_more.py`, and `ordinary`; the report panel is not for this.
+`design`, `develop`, `confirm`, `ordinary` and `fresh`; the other ones are not for this.
 """
 
 from __future__ import annotations
@@ -198,7 +198,7 @@ def replay(panel: str, folder: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=("bank", "replay"))
-    parser.add_argument("panel", choices=("design", "develop", "confirm", "ordinary"))
+    parser.add_argument("panel", choices=("design", "develop", "confirm", "fresh", "ordinary"))
     parser.add_argument("--bank", type=Path, required=True, help="folder of the bank")
     given = parser.parse_args()
     if given.what == "replay":
