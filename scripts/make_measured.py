@@ -5,130 +5,17 @@ python scripts/make_measured.py
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
-import numpy as np
+from measured_find import first_look, hopeless, load, measured_on, moves, quality, reach
 
 ROOT = Path(__file__).resolve().parent.parent
-RECORDS = ROOT / "benchmarks" / "records"
 PAGE = ROOT / "docs" / "measured.md"
-
-SEARCHES = ("cost 3", "cost 1", "100 steps")
-GOALS = {"cost 3": (0.3, 2.0, 5.0), "cost 1": (0.5, 4.0, None)}
-"""Goals for the share lost, in percent: median, 90th percentile, worst."""
-HELD, WIDTH = 0.9, 0.5
-"""Goals for the interval: share of cases in which it holds the oracle's best; decades at the median."""
-SWEEP, FAR_OFF = "25 runs, 1 seed", 0.15
-"""What no tool is, and the share lost that counts as far off."""
-
-
-def _load(name: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((RECORDS / f"{name}.json").read_text(encoding="utf-8"))
-    return found
-
-
-def _origin(record: dict[str, Any]) -> str:
-    machine = record["machine"]
-    if isinstance(machine, dict):
-        machine = f"{machine.get('processor') or machine['architecture']}, {machine['cores']} cores"
-    versions = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
-    return f"Measured {record['date'][:10]}; {machine}; {versions}."
-
-
-def _quality(name: str, title: str, about: str) -> str:
-    record = _load(name)
-    cases = record["cases"]
-    lines = [f"### {title}", "", about, "", _origin(record), ""]
-    lines += ["| Method | median | 90th percentile | worst | goals reached |", "|---|--:|--:|--:|---|"]
-    for method in cases[0]["lost"]:
-        values = _lost(cases, method)
-        label = f"**Surefoot, {method}**" if method in SEARCHES else method
-        lines.append("| " + " | ".join([label, *(f"{one:.2f}" for one in values), _reached(method, values)]) + " |")
-    lines += ["", "| Search | trainings spent | interval holds the best rate | median width, decades | goals reached |"]
-    lines.append("|---|--:|--:|--:|---|")
-    for method in SEARCHES:
-        kept = [case["intervals"][method] for case in cases]
-        held = float(np.mean([one["holds"] for one in kept]))
-        width = float(np.median([one["width"] for one in kept if one["width"] is not None]))
-        spent = float(np.mean([one["cost"] for one in kept]))
-        said = f"{'yes' if held >= HELD else 'no'}, {'yes' if width <= WIDTH else 'no'}"
-        lines.append(f"| {method} | {spent:.2f} | {held:.0%} | {width:.2f} | {said} |")
-    return "\n".join(lines)
-
-
-def _lost(cases: list[dict[str, Any]], method: str) -> list[float]:
-    """Median, 90th percentile and worst of the share lost, in percent."""
-    return [float(one) for one in np.percentile([100 * case["lost"][method]["lost"] for case in cases], (50, 90, 100))]
-
-
-def _first_look(name: str) -> str:
-    cases = _load(name)["cases"]
-    said = [f"{method} {' / '.join(f'{one:.2f}' for one in _lost(cases, method))}" for method in SEARCHES]
-    return f"At the look before, median / 90th percentile / worst: {', '.join(said)}."
-
-
-def _hopeless(name: str) -> str:
-    cases = _load(name)["cases"]
-    lost = [min(one["lost"] for method, one in case["lost"].items() if method != SWEEP) for case in cases]
-    return f"In {sum(one > FAR_OFF for one in lost)} of the {len(lost)} every tool loses more than {FAR_OFF:.0%}."
-
-
-def _reach() -> str:
-    """How far the best rate of a sweep lies from that of another: no interval can be expected to be narrower."""
-    apart = []
-    for path in sorted(RECORDS.glob("oracle*.json")):
-        for case in _load(path.stem)["cases"]:
-            losses, place = np.array(case["losses"], dtype=float), np.log10(case["lrs"])
-            for seed, own in enumerate(losses):
-                others = np.delete(losses, seed, 0).mean(0)
-                apart.append(abs(place[own.argmin()] - place[others.argmin()]))
-    most, nearly = np.percentile(apart, [80, 90])
-    return (
-        f"In {len(apart) // 3} oracles, the best of 25 rates trained to the end with one seed lies within {most:.1f} "
-        f"decades of the best with the two other seeds in 80% of cases, within {nearly:.1f} in 90%. An interval of one "
-        f"width for all tasks, around the best rate of a whole sweep, has to be {2 * nearly:.1f} decades wide to hold "
-        "the best rate of another sweep in 90%."
-    )
-
-
-def _moves() -> str:
-    """How far the best rate falls with the length, and what a whole sweep over a part of the training loses."""
-    record = _load("moves")
-    lines = ["A training is made twice as long: how far does the best rate fall?", ""]
-    lines += ["| the longer one sees its data | pairs | decades | standard error |", "|---|--:|--:|--:|"]
-    for row in record["rows"]:
-        low, high = row["passes"]
-        often = f"{low:.0f} times and more" if high is None else f"up to {high:.0f} times"
-        lines.append(f"| {often} | {row['moves']} | {row['decades']:.2f} | {row['standard_error']:.2f} |")
-    lines += [
-        "",
-        "A whole sweep with one seed over a part of the training, and its best rate lowered by what loses least on the "
-        "mean, in hindsight: what is lost? With 25 rates such a sweep over half of the training costs 12 trainings.",
-        "",
-        "| part of the training | sweeps | lowered by, decades | median | 90th percentile | worst |",
-        "|---|--:|--:|--:|--:|--:|",
-    ]
-    for row in record["sweeps"]:
-        share = "all" if row["share"] == 1 else f"1/{1 / row['share']:.0f}"
-        lost = " | ".join(f"{one:.2f}" for one in row["lost"])
-        lines.append(f"| {share} | {row['sweeps']} | {row['fall']:.2f} | {lost} |")
-    panels = ", ".join(f"{name} {count}" for name, count in record["panels"].items())
-    return "\n".join([*lines, "", f"Cases: {panels}. {_origin(record['provenance'])}"])
-
-
-def _reached(method: str, values: list[float]) -> str:
-    goals = GOALS.get(method)
-    if goals is None:
-        return ""
-    said = zip(values, goals, strict=True)
-    return ", ".join("yes" if value <= goal else "no" for value, goal in said if goal is not None)
 
 
 def _fused() -> str:
-    record = _load("fused")
-    lines = [_origin(record), ""]
+    record = load("fused")
+    lines = [measured_on(record), ""]
     lines += [
         "| Network | members | over the loop, default threads | goal | over the loop in two processes | goal |"
         " share of matrix-product peak |",
@@ -144,8 +31,8 @@ def _fused() -> str:
 
 
 def _training() -> str:
-    record = _load("training")
-    lines = [f"{_origin(record)} Load {record['load']:.1f}, {record['threads']} thread.", ""]
+    record = load("training")
+    lines = [f"{measured_on(record)} Load {record['load']:.1f}, {record['threads']} thread.", ""]
     lines += ["| Training | ratio | standard error | allowed |", "|---|--:|--:|--:|"]
     for case in record["cases"]:
         lines.append(
@@ -155,8 +42,8 @@ def _training() -> str:
 
 
 def _ask() -> str:
-    record = _load("ask")
-    lines = [_origin(record), "", "| Questions | share | aim |", "|---|--:|--:|"]
+    record = load("ask")
+    lines = [measured_on(record), "", "| Questions | share | aim |", "|---|--:|--:|"]
     lines += [
         f"| a right claim first ({record['questions']} questions) | {record['first']:.1%} | 80% |",
         f"| a right claim among three | {record['among_three']:.1%} | 93% |",
@@ -166,11 +53,11 @@ def _ask() -> str:
 
 
 def _diagnosis() -> str:
-    record = _load("diagnosis")
+    record = load("diagnosis")
     away, goals, origin = record["left_out"], record["goals"], record["provenance"]
     fresh = record["fresh"]
     lines = [
-        _origin(origin),
+        measured_on(origin),
         "",
         "| | calibration tasks left out | tasks made afterwards | goal |",
         "|---|--:|--:|--:|",
@@ -200,9 +87,9 @@ def _diagnosis() -> str:
 
 
 def _curvature() -> str:
-    record = _load("curvature")
+    record = load("curvature")
     tasks = record["tasks"]
-    lines = [_origin(record["provenance"]), ""]
+    lines = [measured_on(record["provenance"]), ""]
     heads = {
         "every_seed": "Products until no seed's error is larger",
         "to_same_error": "The same until the median is no larger",
@@ -227,10 +114,10 @@ def _curvature() -> str:
 
 
 def _warm() -> str:
-    record = _load("warm_starts")
+    record = load("warm_starts")
     rows = record["rows"]
     cadences = sorted({row["cadence"] for row in rows})
-    lines = [_origin(record.get("provenance", record)), ""]
+    lines = [measured_on(record.get("provenance", record)), ""]
     lines += ["| Products, median (most) | cold | " + " | ".join(f"after {one}" for one in cadences) + " |"]
     lines.append("|---|" + "--:|" * (len(cadences) + 1))
     for regime in dict.fromkeys(row["regime"] for row in rows):
@@ -242,8 +129,8 @@ def _warm() -> str:
 
 
 def _landscape() -> str:
-    record = _load("landscape")
-    lines = [_origin(record), "", "| Figure | goal | found | reached |", "|---|--:|--:|---|"]
+    record = load("landscape")
+    lines = [measured_on(record), "", "| Figure | goal | found | reached |", "|---|--:|--:|---|"]
     words = {
         "plane_seconds": "51 x 51 plane of a tiny MLP over 256 examples, seconds: at most",
         "cnn_over_forward": "digits CNN plane, over bare forward passes: at most",
@@ -267,8 +154,8 @@ def _landscape() -> str:
 
 
 def _watch() -> str:
-    record = _load("watch")
-    lines = [_origin(record), "", "| Model | watcher | time of an update, ratio | standard error | allowed |"]
+    record = load("watch")
+    lines = [measured_on(record), "", "| Model | watcher | time of an update, ratio | standard error | allowed |"]
     lines.append("|---|---|--:|--:|--:|")
     for one in record["cases"]:
         allowed = "" if one["allowed"] is None else f"{one['allowed']}"
@@ -278,8 +165,8 @@ def _watch() -> str:
 
 
 def _autopilot() -> str:
-    record = _load("autopilot")
-    lines = [_origin(record), "", "| Method | median | worst | cases |", "|---|--:|--:|--:|"]
+    record = load("autopilot")
+    lines = [measured_on(record), "", "| Method | median | worst | cases |", "|---|--:|--:|--:|"]
     for name, one in record["summary"]["last"].items():
         lines.append(f"| {name} | {one['median']:.2%} | {one['worst']:.2%} | {one['cases']} |")
     unseen = record["summary_unseen"]["last"]["autopilot"]
@@ -294,16 +181,16 @@ def _autopilot() -> str:
 
 
 def _store() -> str:
-    record = _load("store")
-    lines = [_origin(record), "", "| Store | seconds for a million points | bytes a point |", "|---|--:|--:|"]
+    record = load("store")
+    lines = [measured_on(record), "", "| Store | seconds for a million points | bytes a point |", "|---|--:|--:|"]
     for name, one in record["ways"].items():
         lines.append(f"| {name} | {one['seconds_per_million']:.2f} | {one['bytes_per_point']:.1f} |")
     return "\n".join(lines)
 
 
 def _sweep() -> str:
-    record = _load("sweep")
-    lines = [_origin(record)]
+    record = load("sweep")
+    lines = [measured_on(record)]
     for name, case in record["cases"].items():
         lines += [
             "",
@@ -322,9 +209,9 @@ def _sweep() -> str:
 
 
 def _logs() -> str:
-    record = _load("logs")
+    record = load("logs")
     lines = [
-        _origin(record),
+        measured_on(record),
         "",
         "| Format, a million points | reader | seconds | peak memory, MB |",
         "|---|---|--:|--:|",
@@ -340,7 +227,7 @@ def page() -> str:
     kept = (
         "Ordinary trainings on real data, made for one look. Two searches were judged on them: this one, and one that "
         "knows of the numbers below, of how the best rate falls. Over all panels that was no better, so the simpler "
-        f"one was kept. This is to be expected, too. {_hopeless('kept')}"
+        f"one was kept. This is to be expected, too. {hopeless('kept')}"
     )
     held = (
         "Ordinary trainings on real data, made for one look: nothing was chosen on them, and the search was not "
@@ -349,7 +236,7 @@ def page() -> str:
     wide = (
         "Eight ordinary trainings on real data with large validation sets, made for one look. After it one thing was "
         "added to the search, chosen on other tasks: the gap between validation and training loss. "
-        f"{_first_look('wide_first')}"
+        f"{first_look('wide_first')}"
     )
     last = "Ordinary trainings on real data, made for one look at an earlier search; nothing was chosen on them since."
     fresh = (
@@ -377,33 +264,33 @@ diverges, has lost all. Other tools run from their own packages with their own d
 best rate of a whole sweep with one seed, which costs 25 trainings, and judges it with the other seeds: what is lost
 there is lost to chance.
 
-{_quality("held", "Held panel", held)}
+{quality("held", "Held panel", held)}
 
-{_quality("kept", "Kept panel", kept)}
+{quality("kept", "Kept panel", kept)}
 
-{_quality("wide", "Wide panel", wide)}
+{quality("wide", "Wide panel", wide)}
 
-{_quality("last", "Last panel", last)}
+{quality("last", "Last panel", last)}
 
-{_quality("report", "Report panel", report)}
+{quality("report", "Report panel", report)}
 
-{_quality("ordinary", "Ordinary panel", ordinary)}
+{quality("ordinary", "Ordinary panel", ordinary)}
 
-{_quality("fresh", "Fresh panel", fresh)}
+{quality("fresh", "Fresh panel", fresh)}
 
-{_quality("design", "Design panel", design)}
+{quality("design", "Design panel", design)}
 
-{_quality("confirm", "Confirm panel", confirm)}
+{quality("confirm", "Confirm panel", confirm)}
 
 ### How narrow an interval can be
 
-{_reach()}
+{reach()}
 
 ### What short trainings can tell
 
 `python benchmarks/find_moves.py`, from banks of trainings on the panels that the search may be developed on.
 
-{_moves()}
+{moves()}
 
 ## How fast many members train side by side
 

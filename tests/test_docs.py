@@ -90,7 +90,8 @@ def test_the_tour_runs(elsewhere):
     assert any("image/png" in output.get("data", {}) for output in shown)
 
 
-def test_the_page_of_measurements_is_what_the_records_say():
+def test_the_page_of_measurements_is_what_the_records_say(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
     maker = runpy.run_path(str(ROOT / "scripts" / "make_measured.py"))
     assert (ROOT / "docs" / "measured.md").read_text(encoding="utf-8") == maker["page"](), (
         "run python scripts/make_measured.py"
