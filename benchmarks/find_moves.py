@@ -13,8 +13,10 @@ The best rate over one length is the lowest place of the smoothed final validati
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,65 +37,49 @@ FALLS = np.arange(0.0, 0.81, 0.05)
 """Decades by which the rate of a sweep over a part of the training is lowered."""
 
 
-def best_place(x: np.ndarray, losses: np.ndarray, start: float) -> float:
-    """log10 of the best rate, over the seeds that learned; NaN if none did."""
+def best_places(bank: Mapping[str, np.ndarray]) -> np.ndarray:
+    """log10 of the best rate [lengths, seeds], from the longest on; NaN where nothing was learned."""
+    x, start = np.log10(bank["lrs"]), float(bank["start"].mean())
+    losses = np.where(np.isfinite(bank["losses"]), bank["losses"], np.inf)[..., -1].swapaxes(0, 1)
     weight = np.exp(-0.5 * ((x[:, None] - x[None, :]) / SMOOTHING) ** 2)
-    places = []
-    for one in losses:
-        known = np.where(np.isfinite(one), one, np.inf)
-        if known.min() < start:
-            places.append(x[int((weight @ heights(known, np.zeros(len(x)), start) / weight.sum(1)).argmin())])
-    return float(np.mean(places)) if places else math.nan
+    best = np.full(losses.shape[:2], np.nan)
+    for at in np.ndindex(best.shape):
+        if losses[at].min() < start:
+            best[at] = x[(weight @ heights(losses[at], np.zeros(len(x)), start) / weight.sum(1)).argmin()]
+    return best
 
 
-def moves_of(path: Path, epochs: float) -> list[tuple[float, float]]:
+def moves_of(lengths: np.ndarray, best: np.ndarray, epochs: float) -> list[tuple[float, float]]:
     """Of every length and the one twice as long: log2 of the passes of the longer, and decades that the rate falls."""
-    with np.load(path) as bank:
-        x, start, lengths = np.log10(bank["lrs"]), float(bank["start"].mean()), bank["lengths"]
-        best = [
-            best_place(x, bank["losses"][:, place, :, -1], start) for place in range(min(HALVINGS + 1, len(lengths)))
-        ]
-    passes = math.log2(epochs)
+    places = [float(one[np.isfinite(one)].mean()) if np.isfinite(one).any() else math.nan for one in best]
     moves = [
-        (passes - place, best[place + 1] - best[place])
-        for place in range(len(best) - 1)
-        if lengths[place + 1] >= FEWEST and math.isfinite(best[place + 1] - best[place])
+        (math.log2(epochs) - number, shorter - longer)
+        for number, (longer, shorter) in enumerate(itertools.pairwise(places[: HALVINGS + 1]))
+        if lengths[number + 1] >= FEWEST and math.isfinite(shorter - longer)
     ]
     return [(seen, min(1.0, max(-1.0, move))) for seen, move in moves]
 
 
-def lost_at(path: Path) -> np.ndarray | None:
+def lost_at(bank: Mapping[str, np.ndarray], best: np.ndarray) -> np.ndarray:
     """Share lost [lengths, seeds, falls] at what one seed's sweep over a length names; NaN where there is none."""
-    with np.load(path) as bank:
-        x, start, losses = np.log10(bank["lrs"]), float(bank["start"].mean()), bank["losses"]
-        whole = np.where(np.isfinite(bank["oracle"]), bank["oracle"], np.inf).mean(0)
-    if not whole.min() < start:
-        return None
-    lost = np.minimum((whole - whole.min()) / (start - whole.min()), 1.0)
-    found = np.full((LENGTHS, len(losses), len(FALLS)), np.nan)
-    for place in range(min(LENGTHS, losses.shape[1])):
-        for seed in range(len(losses)):
-            best = best_place(x, losses[seed : seed + 1, place, :, -1], start)
-            if math.isfinite(best):
-                found[place, seed] = np.interp(best - FALLS, x, lost)
+    start, whole = float(bank["start"].mean()), np.where(np.isfinite(bank["oracle"]), bank["oracle"], np.inf).mean(0)
+    found = np.full((LENGTHS, best.shape[1], len(FALLS)), np.nan)
+    if whole.min() < start:
+        lost = np.minimum((whole - whole.min()) / (start - whole.min()), 1.0)
+        for at in np.argwhere(np.isfinite(best[:LENGTHS])):
+            found[tuple(at)] = np.interp(best[tuple(at)] - FALLS, np.log10(bank["lrs"]), lost)
     return found
 
 
-def told(paths: list[Path]) -> list[dict[str, Any]]:
+def told(lost: np.ndarray) -> list[dict[str, Any]]:
     """Of sweeps over every length: what is lost with the fall that loses least on the mean."""
-    found = np.concatenate([one for one in map(lost_at, paths) if one is not None], axis=1)
     rows = []
-    for place in range(LENGTHS):
-        known = found[place][np.isfinite(found[place, :, 0])]
+    for place, sweeps in enumerate(lost):
+        known = sweeps[np.isfinite(sweeps[:, 0])]
         fall = int(known.mean(0).argmin())
-        median, nine, worst = (round(100 * float(one), 2) for one in np.percentile(known[:, fall], (50, 90, 100)))
+        row = {"share": 2.0**-place, "sweeps": len(known), "fall": round(float(FALLS[fall]), 2)}
         rows.append(
-            {
-                "share": 2.0**-place,
-                "sweeps": len(known),
-                "fall": round(float(FALLS[fall]), 2),
-                "lost": [median, nine, worst],
-            }
+            row | {"lost": [round(100 * float(one), 2) for one in np.percentile(known[:, fall], (50, 90, 100))]}
         )
     return rows
 
@@ -103,9 +89,17 @@ def main() -> None:
     parser.add_argument("--bank", type=Path, required=True, help="folder of the bank")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
-    paths = [(case, given.bank / f"{case.name}.npz") for case in ALL_CASES]
-    used = [(case, path) for case, path in paths if path.exists()]
-    seen, fallen = np.array([move for case, path in used for move in moves_of(path, case.epochs)]).T
+    panels, moves, lost = [], [], []
+    for case in ALL_CASES:
+        path = given.bank / f"{case.name}.npz"
+        if path.exists():
+            with np.load(path) as stored:
+                bank = dict(stored)
+            best = best_places(bank)
+            panels.append(case.panel)
+            moves += moves_of(bank["lengths"], best, case.epochs)
+            lost.append(lost_at(bank, best))
+    seen, fallen = np.array(moves).T
     rows = []
     for low, high in PASSES:
         here = fallen[(seen >= low) & (seen < high)]
@@ -118,10 +112,9 @@ def main() -> None:
             }
         )
         print(rows[-1])
-    sweeps = told([path for _, path in used])
+    sweeps = told(np.concatenate(lost, axis=1))
     print(*sweeps, sep="\n")
     if given.json:
-        panels = [case.panel for case, _ in used]
         record = {
             "kind": "benchmark", "name": "find-moves",
             "panels": {panel: panels.count(panel) for panel in sorted(set(panels))},

@@ -19,6 +19,8 @@ oracle's seeds, the share lost is (L - L*) / (L0 - L*). A recommendation that di
     python benchmarks/find_quality.py wide              # eight more, looked at once before a last change
     python benchmarks/find_quality.py oracle-held       # makes benchmarks/records/oracle_held.json (once)
     python benchmarks/find_quality.py held              # five more, looked at once after it
+    python benchmarks/find_quality.py oracle-kept       # makes benchmarks/records/oracle_kept.json (once)
+    python benchmarks/find_quality.py kept              # six more, looked at once by two searches
 """
 
 from __future__ import annotations

@@ -14,20 +14,12 @@ import torch
 from torch import nn
 
 from panel import ADAM, ADAMW, MOMENTUM, PLAIN, RMSPROP, cases_in, split_at
-from panel_wide import tiles, windows
-from surefoot.tasks.data.mnist import mnist_small
+from panel_wide import Attention, images, tiles, windows
 from surefoot.tasks.data.tiny_text import alphabet
 from surefoot.tasks.models.mlp import mlp
 from surefoot.tasks.task import Task
 
 __all__ = ["KEPT_CASES", "KEPT_TASKS"]
-
-
-def _images(count: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """That many training images of MNIST, 14x14, drawn by the seed, and all 2,000 of its test images behind them."""
-    split = mnist_small()
-    some = torch.randperm(len(split.x), generator=torch.Generator().manual_seed(seed))[:count]
-    return nn.functional.avg_pool2d(torch.cat([split.x[some], split.xv]), 2), torch.cat([split.y[some], split.yv])
 
 
 def _china_colours() -> Task:
@@ -66,7 +58,7 @@ def _flower_field() -> Task:
 
 def _mnist_restored() -> Task:
     """Images of MNIST, 14x14, of which two fifths of the pixels were put out; autoencoder, how likely each is ink."""
-    x, _ = _images(3000, 93)
+    x = nn.functional.avg_pool2d(images(3000, 93, held=None)[0], 2)
     ink = ((x - x.min()) / (x.max() - x.min())).flatten(1)
     seen = torch.rand(ink.shape, generator=torch.Generator().manual_seed(94)) < 0.6
 
@@ -81,7 +73,7 @@ def _mnist_restored() -> Task:
 
 def _mnist_vgg() -> Task:
     """2,400 images of MNIST, 14x14; two pairs of convolutions and two layers, after Simonyan and Zisserman (2015)."""
-    x, y = _images(2400, 95)
+    x, y = images(2400, 95, held=None)
 
     def model() -> nn.Module:
         return nn.Sequential(
@@ -90,26 +82,8 @@ def _mnist_vgg() -> Task:
             nn.Flatten(), nn.Linear(144, 48), nn.ReLU(), nn.Linear(48, 10),
         )  # fmt: skip
 
-    return Task(model, **split_at(x, y, 2400), loss=nn.CrossEntropyLoss(), name="mnist-vgg")
-
-
-class _Block(nn.Module):
-    """Attention to both sides in four heads and a two-layer part, each normalised before and added to its input."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.inward, self.outward = nn.Linear(width, 3 * width), nn.Linear(width, width)
-        self.first, self.second = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.layers = nn.Sequential(nn.Linear(width, 3 * width), nn.GELU(), nn.Linear(3 * width, width))
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        count, length, width = x.shape
-        parts = self.inward(self.first(x)).reshape(count, length, 3, 4, width // 4).permute(2, 0, 3, 1, 4)
-        likeness = parts[0] @ parts[1].transpose(-2, -1) / (width // 4) ** 0.5
-        taken = (torch.softmax(likeness, -1) @ parts[2]).transpose(1, 2).reshape(count, length, width)
-        x = x + self.outward(taken)
-        mixed: torch.Tensor = x + self.layers(self.second(x))
-        return mixed
+    data = split_at(nn.functional.avg_pool2d(x, 2), y, 2400)
+    return Task(model, **data, loss=nn.CrossEntropyLoss(), name="mnist-vgg")
 
 
 class _Masked(nn.Module):
@@ -119,7 +93,7 @@ class _Masked(nn.Module):
         super().__init__()
         self.embedding, self.out = nn.Embedding(symbols + 1, 32), nn.Linear(32, symbols)
         self.places = nn.Parameter(0.02 * torch.randn(length, 32))
-        self.blocks = nn.Sequential(_Block(32), _Block(32), nn.LayerNorm(32))
+        self.blocks = nn.Sequential(*(Attention(32, heads=4, wider=3) for _ in range(2)), nn.LayerNorm(32))
 
     def forward(self, codes: torch.Tensor) -> torch.Tensor:
         scores: torch.Tensor = self.out(self.blocks(self.embedding(codes) + self.places))

@@ -19,18 +19,21 @@ from surefoot.tasks.data.tiny_text import alphabet, prose
 from surefoot.tasks.models.mlp import mlp
 from surefoot.tasks.task import Task
 
-__all__ = ["HELD", "WIDE_CASES", "WIDE_TASKS", "images", "tiles", "windows"]
+__all__ = ["HELD", "WIDE_CASES", "WIDE_TASKS", "Attention", "images", "tiles", "windows"]
 
 HELD = 1000
 """Validation examples of images and text."""
 
 
-def images(count: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """That many training images of MNIST, 28x28, and 1,000 of its test images behind them; drawn by the seed."""
+def images(count: int, seed: int, held: int | None = HELD) -> tuple[torch.Tensor, torch.Tensor]:
+    """That many training images of MNIST, 28x28, and `held` of its test images behind them; drawn by the seed.
+
+    None takes all 2,000 test images as they come.
+    """
     split, rng = mnist_small(), torch.Generator().manual_seed(seed)
     some = torch.randperm(len(split.x), generator=rng)[:count]
-    held = torch.randperm(len(split.xv), generator=rng)[:HELD]
-    return torch.cat([split.x[some], split.xv[held]]), torch.cat([split.y[some], split.yv[held]])
+    behind = slice(None) if held is None else torch.randperm(len(split.xv), generator=rng)[:held]
+    return torch.cat([split.x[some], split.xv[behind]]), torch.cat([split.y[some], split.yv[behind]])
 
 
 def _mnist_dropout() -> Task:
@@ -79,19 +82,24 @@ def _mnist_turned() -> Task:
     return Task(model, **split_at(nn.functional.avg_pool2d(x, 2), y, 2400), loss=nn.L1Loss(), name="mnist-turned")
 
 
-class _Attention(nn.Module):
-    """Attention of all to all in two heads and a two-layer part, each normalised before and added to what came in."""
+class Attention(nn.Module):
+    """Attention of all to all and a two-layer part, each normalised before and added to what came in.
 
-    def __init__(self, width: int) -> None:
+    The two-layer part is `wider` times as wide inside.
+    """
+
+    def __init__(self, width: int, heads: int = 2, wider: int = 2) -> None:
         super().__init__()
+        self.heads = heads
         self.inward, self.outward = nn.Linear(width, 3 * width), nn.Linear(width, width)
         self.first, self.second = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.layers = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
+        self.layers = nn.Sequential(nn.Linear(width, wider * width), nn.GELU(), nn.Linear(wider * width, width))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         count, length, width = x.shape
-        parts = self.inward(self.first(x)).reshape(count, length, 3, 2, width // 2).permute(2, 0, 3, 1, 4)
-        likeness = parts[0] @ parts[1].transpose(-2, -1) / (width // 2) ** 0.5
+        each = width // self.heads
+        parts = self.inward(self.first(x)).reshape(count, length, 3, self.heads, each).permute(2, 0, 3, 1, 4)
+        likeness = parts[0] @ parts[1].transpose(-2, -1) / each**0.5
         taken = (torch.softmax(likeness, -1) @ parts[2]).transpose(1, 2).reshape(count, length, width)
         x = x + self.outward(taken)
         mixed: torch.Tensor = x + self.layers(self.second(x))
@@ -105,7 +113,7 @@ class _VisionTransformer(nn.Module):
         super().__init__()
         self.enter, self.out = nn.Linear(49, 32), nn.Linear(32, 10)
         self.places = nn.Parameter(0.02 * torch.randn(16, 32))
-        self.blocks = nn.Sequential(_Attention(32), nn.LayerNorm(32))
+        self.blocks = nn.Sequential(Attention(32), nn.LayerNorm(32))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         patches = x.reshape(-1, 4, 7, 4, 7).transpose(2, 3).reshape(-1, 16, 49)
