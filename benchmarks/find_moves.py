@@ -99,6 +99,8 @@ def main() -> None:
             panels.append(case.panel)
             moves += moves_of(bank["lengths"], best, case.epochs)
             lost.append(lost_at(bank, best))
+    if not moves:
+        parser.error(f"{given.bank} holds no bank of a panel's case; `find_replay.py bank` makes them")
     seen, fallen = np.array(moves).T
     rows = []
     for low, high in PASSES:
