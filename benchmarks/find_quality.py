@@ -21,6 +21,8 @@ oracle's seeds, the share lost is (L - L*) / (L0 - L*). A recommendation that di
     python benchmarks/find_quality.py held              # five more, looked at once after it
     python benchmarks/find_quality.py oracle-kept       # makes benchmarks/records/oracle_kept.json (once)
     python benchmarks/find_quality.py kept              # six more, looked at once by two searches
+    python benchmarks/find_quality.py oracle-blind      # makes benchmarks/records/oracle_blind.json (once)
+    python benchmarks/find_quality.py blind             # six more, looked at once after a prior was fitted
 """
 
 from __future__ import annotations
@@ -40,6 +42,7 @@ import torch
 
 from find_peers import suggestions
 from panel import CASES, Case, make_task
+from panel_blind import BLIND_CASES
 from panel_held import HELD_CASES
 from panel_kept import KEPT_CASES
 from panel_last import LAST_CASES
@@ -60,6 +63,7 @@ SEARCH_SEED = 100
 ORACLES = {
     "oracle": CASES, "oracle-more": MORE_CASES, "oracle-ordinary": ORDINARY_CASES, "oracle-last": LAST_CASES,
     "oracle-wide": WIDE_CASES, "oracle-held": HELD_CASES, "oracle-kept": KEPT_CASES,
+    "oracle-blind": BLIND_CASES,
 }  # fmt: skip
 """What is asked for to make a record of oracles, whose name it also is but for the hyphen, and the cases in it."""
 ALL_CASES = tuple(case for cases in ORACLES.values() for case in cases)

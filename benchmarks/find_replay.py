@@ -12,6 +12,7 @@ and seeds are taken in turn. It is judged as in `find_quality.py`, by other seed
 from __future__ import annotations
 
 import argparse
+import functools
 import math
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ from surefoot.find.race import race
 from surefoot.find.search import Search, Trial
 from surefoot.records import Fate, Run
 from surefoot.records.record import float_series, int_series
+from surefoot.tasks.task import Task
 
 SEARCH_SEEDS = (100, 101, 102)
 COSTS = {"cost 3": 3.0, "cost 1": 1.0, "100 steps": None}
@@ -102,11 +104,16 @@ def bank_of(case: Case) -> dict[str, np.ndarray]:
     }
 
 
+@functools.cache
+def _task(name: str) -> Task:
+    return make_task(name)
+
+
 class BankSearch(Search):
     """A search whose trials are looked up."""
 
     def __init__(self, case: Case, bank: dict[str, np.ndarray], seed: int, cost: float) -> None:
-        self.tasks, self.recipe = (None,), recipe_of(case).replace(seed=seed)  # type: ignore[assignment]
+        self.tasks, self.recipe = (_task(case.task),), recipe_of(case).replace(seed=seed)
         self.steps = self.horizon = int(bank["lengths"][0])
         self.budget, self.spent = math.floor(cost * self.steps + 1e-9), 0
         self.trials, self.interrupted, self.bank = [], False, bank

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from measured_find import first_look, hopeless, load, measured_on, moves, quality, reach
+from measured_find import first_look, hopeless, load, measured_on, moves, quality, reach, usual
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "measured.md"
@@ -291,6 +291,13 @@ there is lost to chance.
 `python benchmarks/find_moves.py`, from banks of trainings on the panels that the search may be developed on.
 
 {moves()}
+
+### Which rate is usual
+
+`python benchmarks/usual_rates.py`, from trainings on tasks of the diagnosis corpus, which no search is judged on. A line
+through the best mean rates, which the search holds likely before anything is tried.
+
+{usual()}
 
 ## How fast many members train side by side
 

@@ -120,6 +120,28 @@ def moves() -> str:
     return "\n".join([*lines, "", f"Cases: {panels}. {measured_on(record['provenance'])}"])
 
 
+def usual() -> str:
+    """Which rate is usually best, and how far off that is elsewhere."""
+    record = load("usual_rates")
+    fit = record["fit"]
+    what = {
+        "sgd": f"log10 of the mean rate of SGD over {fit['steps']} updates",
+        "adam": f"the same of Adam and AdamW, {fit['parameters']:,} parameters",
+        "rmsprop": f"the same of RMSprop, {fit['parameters']:,} parameters",
+        "momentum": "for momentum 0.9",
+        "doubling": "for each doubling of the updates",
+        "tenfold": "for ten times as many parameters, Adam, AdamW and RMSprop",
+    }
+    lines = ["| | decades | standard error |", "|---|--:|--:|"]
+    for name, number in fit["numbers"].items():
+        lines.append(f"| {what[name]} | {number['value']:+.2f} | {number['standard_error']:.2f} |")
+    lines += ["", "| Judged on | cases | half of them lie within, decades | standard deviation |", "|---|--:|--:|--:|"]
+    for name, one in fit["judged"].items():
+        where = "the same tasks, left out in turn" if name == "left out" else f"{name} panel"
+        lines.append(f"| {where} | {one['cases']} | {one['middle_half_within']:.2f} | {one['deviation']:.2f} |")
+    return "\n".join([*lines, "", f"{len(record['cases'])} cases. {measured_on(record['provenance'])}"])
+
+
 def _reached(method: str, values: list[float]) -> str:
     goals = GOALS.get(method)
     if goals is None:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from surefoot.records import Recipe
 
-__all__ = ["default_range", "first_rates", "spread_out", "usual_rate"]
+__all__ = ["default_range", "first_rates", "spread_out"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -28,8 +28,6 @@ _RANGES = {
     "asgd": (1e-4, 10.0),
 }
 _ANY = (1e-5, 1.0)
-_BELOW_HIGHEST = 1.3
-"""Decades below the highest rate of the range: there the best rates of the tasks developed on are centred."""
 
 
 def default_range(recipe: Recipe) -> tuple[float, float]:
@@ -41,13 +39,6 @@ def default_range(recipe: Recipe) -> tuple[float, float]:
         factor = math.sqrt(1.0 - momentum)
         return low * factor, high * factor
     return low, high
-
-
-def usual_rate(recipe: Recipe) -> float | None:
-    """The rate that is usually best, within a decade or so; None for an optimizer of which nothing is known."""
-    if recipe.optimizer not in _RANGES:
-        return None
-    return default_range(recipe)[1] / 10**_BELOW_HIGHEST
 
 
 def first_rates(low: float, high: float, gap: float) -> list[float]:

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from surefoot.find.candidates import usual_rate
 from surefoot.find.search import Search, Trial
+from surefoot.find.usual import Usual, usual_rate
 from surefoot.maths.response import Prior, Response, heights, share_of
 from surefoot.records import Recipe
 
@@ -56,7 +56,7 @@ class Posterior:
         height = heights(losses, halvings, self._start)
         gains = {float(s): self._start - float(np.min(losses[halvings == s])) for s in np.unique(halvings)}
         self.low, self.high = float(x.min()), float(x.max())
-        usual = usual_rate(search.recipe)
+        usual = usual_rate(search.recipe, search.horizon, search.parameters)
         self.response = Response(
             x,
             halvings,
@@ -67,8 +67,8 @@ class Posterior:
             gains=gains,
             also=halvings_of(search, also) if also else 0.0,
             initial_loss=self._start,
-            usual=None if usual is None else math.log10(usual),
-            prior=prior or _prior(search.recipe),
+            usual=None if usual is None else usual.place,
+            prior=prior or _prior(search.recipe, usual),
         )
         self._rng = np.random.default_rng(search.recipe.seed)
 
@@ -115,9 +115,10 @@ class Posterior:
         return result
 
 
-def _prior(recipe: Recipe) -> Prior:
+def _prior(recipe: Recipe, usual: Usual | None) -> Prior:
     lower = _SETTLING.get(recipe.optimizer, 0.0) + _WARMING * ("one-cycle" in recipe.schedule)
-    return Prior(drifts=tuple(one.faster(-lower) for one in Prior.drifts))
+    scale = Prior.usual_scale if usual is None else usual.scale
+    return Prior(drifts=tuple(one.faster(-lower) for one in Prior.drifts), usual_scale=scale)
 
 
 def _loss(trial: Trial, trials: Sequence[Trial], start: float) -> float:

@@ -7,6 +7,7 @@ ask the search to train trials and never spend more member-steps than the budget
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
 
@@ -18,6 +19,7 @@ from surefoot.engines.calibrate import choose_engine
 from surefoot.engines.engine import Engine, Validation
 from surefoot.engines.train import train_members
 from surefoot.find.progress import Progress, Row, Watch
+from surefoot.find.usual import parameters_of
 from surefoot.records import CurvePoint, Fate, Recipe, Run
 from surefoot.tasks.task import Task
 
@@ -140,6 +142,11 @@ class Search:
         """The same for each part of the validation data."""
         self._firsts: list[float] = []
         self._watch, self._memory, self._workers = watch, memory, workers
+
+    @functools.cached_property
+    def parameters(self) -> int:
+        """Trainable numbers of the model."""
+        return parameters_of(self.tasks[0])
 
     @property
     def left(self) -> int:

@@ -1,0 +1,219 @@
+"""Which rate is usually best, by optimizer, momentum, schedule, length and size? The numbers of `find/usual.py`.
+
+On tasks of the diagnosis corpus, none of which a search is judged on: one or two (optimizer, schedule) each, lengths
+of one to three times the corpus's, 45 rates 0.15 decades apart and two seeds, trained to the end. The best place is
+the mean of the rates, weighted by what they lose. A straight line through them is fitted by likelihood, with the
+deviations in Student's t with 3 degrees of freedom. Judged are tasks that the line was not fitted on (eight parts),
+and the panels of `find_quality.py`.
+
+    python benchmarks/usual_rates.py --json benchmarks/records/usual_rates.json    # fits again from the cases in it
+    python benchmarks/usual_rates.py --again 5                                     # trains every fifth of them again
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from scipy.optimize import minimize
+
+import diagnosis_tasks
+from find_quality import ALL_CASES, LOWEST, RECORDS, cases_of, load, recipe_of
+from panel import ADAM, ADAMW, MOMENTUM, PLAIN, RMSPROP, Case, make_task
+from surefoot.engines.batches import steps_of
+from surefoot.engines.calibrate import choose_engine
+from surefoot.engines.engine import unit_schedule
+from surefoot.engines.train import train_members
+from surefoot.find.usual import PARAMETERS, STEPS, Fitted, parameters_of
+from surefoot.records import Provenance
+
+NUMBERS = tuple(field.name for field in dataclasses.fields(Fitted))
+RATES, STEP, BELOW = 45, 0.15, 0.6
+"""Rates of a case, decades between them, and decades below the oracles' lowest where they begin."""
+SEEDS = (0, 1)
+SOFT = 0.02
+"""Share lost by which the weight of a rate falls to 1/e."""
+FREEDOM, PARTS = 3.0, 8
+OPTIMIZERS = {"sgd": PLAIN, "sgd+momentum": MOMENTUM, "adam": ADAM, "adamw": ADAMW, "rmsprop": RMSPROP}
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """A training whose best peak rate is known."""
+
+    task: str
+    optimizer: str
+    schedule: str
+    epochs: float
+    batch_size: int | str
+    steps: int
+    parameters: int
+    best: float
+    """log10."""
+
+    @property
+    def case(self) -> Case:
+        name, options = OPTIMIZERS[self.optimizer]
+        return Case(self.task, "usual", name, options, self.schedule, self.epochs, self.batch_size)
+
+
+def best_place(lrs: np.ndarray, losses: np.ndarray, start: float) -> float | None:
+    """log10 of the best rate of final losses [seeds, rates]; None if nothing was learned."""
+    mean = np.where(np.isfinite(losses), losses, np.inf).mean(0)
+    if not mean.min() < start:
+        return None
+    lost = np.minimum((mean - mean.min()) / (start - mean.min()), 1.0)
+    smooth = np.convolve(np.pad(lost, 1, mode="edge"), [0.25, 0.5, 0.25], "valid")
+    weight = np.exp(-(smooth - smooth.min()) / SOFT)
+    return float(weight @ np.log10(lrs) / weight.sum())
+
+
+def trained(row: Row) -> float | None:
+    """The best place, trained again."""
+    case, task = row.case, diagnosis_tasks.make_task(row.task)
+    lowest = LOWEST[row.optimizer] - BELOW
+    lrs = 10 ** (lowest + STEP * np.arange(RATES))
+    losses, first = [], []
+    for seed in SEEDS:
+        recipes = [recipe_of(case).replace(lr=float(lr), seed=seed) for lr in lrs]
+        runs = train_members(task, recipes, horizon=row.steps, make_engine=_alone(row.steps))
+        losses.append([run.final_val_loss for run in runs])
+        first.append(float(runs[0].val_loss[0]))
+    return best_place(lrs, np.array(losses), float(np.mean(first)))
+
+
+def _alone(steps: int) -> Any:
+    return lambda task, recipes: choose_engine(task, recipes, horizon=steps, processes=1)
+
+
+def columns(row: Row) -> list[float]:
+    """What each of `NUMBERS` counts for in a row: the mean rate is linear in them."""
+
+    def mean_rate(**numbers: float) -> float:
+        heavy = 0.9 if row.optimizer == "sgd+momentum" else 0.0
+        fitted = Fitted(**(dict.fromkeys(NUMBERS, 0.0) | numbers))
+        found = fitted.mean_rate(row.case.optimizer, heavy, row.steps, row.parameters)
+        assert found is not None
+        return found
+
+    return [mean_rate(**{name: 1.0}) for name in NUMBERS]
+
+
+def mean_best(row: Row) -> float:
+    """log10 of the mean rate whose peak is best."""
+    factors = unit_schedule(recipe_of(row.case), row.steps).lrs()
+    return row.best + math.log10(sum(factors) / len(factors))
+
+
+def fitted(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+    """Numbers, their standard errors and the scale."""
+
+    def loss(at: np.ndarray) -> float:
+        return float(-log_likelihood(y - x @ at[:-1], math.exp(at[-1])).sum())
+
+    begin = np.append(np.linalg.lstsq(x, y, rcond=None)[0], -0.6)
+    found = minimize(loss, begin, method="BFGS")
+    return found.x[:-1], np.sqrt(np.diag(found.hess_inv))[:-1], math.exp(found.x[-1])
+
+
+def log_likelihood(away: np.ndarray, scale: float) -> np.ndarray:
+    constant = math.lgamma((FREEDOM + 1) / 2) - math.lgamma(FREEDOM / 2) - 0.5 * math.log(FREEDOM * math.pi)
+    return constant - math.log(scale) - (FREEDOM + 1) / 2 * np.log1p((away / scale) ** 2 / FREEDOM)
+
+
+def left_out(rows: list[Row], x: np.ndarray, y: np.ndarray) -> dict[str, float]:
+    """How far off the line is, and how likely the best places, on tasks that it was not fitted on."""
+    tasks = sorted({row.task for row in rows})
+    part = np.array([tasks.index(row.task) % PARTS for row in rows])
+    away, likely = np.zeros(len(rows)), np.zeros(len(rows))
+    for number in range(PARTS):
+        numbers, _, scale = fitted(x[part != number], y[part != number])
+        away[part == number] = (y - x @ numbers)[part == number]
+        likely[part == number] = log_likelihood(away[part == number], scale)
+    return _summed(away, likely)
+
+
+def _summed(away: np.ndarray, likely: np.ndarray) -> dict[str, float]:
+    return {
+        "cases": len(away),
+        "deviation": round(float(np.sqrt((away**2).mean())), 3),
+        "middle_half_within": round(float(np.median(np.abs(away))), 3),
+        "log_likelihood": round(float(likely.mean()), 3),
+    }
+
+
+def panel_rows(panel: str) -> list[Row]:
+    """The cases of a panel, whose best places its oracle tells."""
+    oracles = {key: one for file in RECORDS.glob("oracle*.json") for key, one in load(file.name).items()}
+    rows = []
+    for case in cases_of(panel):
+        oracle = oracles.get(case.name)
+        best = oracle and best_place(np.array(oracle["lrs"]), _numbers(oracle["losses"]), oracle["initial_loss"])
+        if best is not None:
+            optimizer = "sgd+momentum" if case.options.get("momentum") else case.optimizer
+            task = make_task(case.task)
+            sizes = steps_of(recipe_of(case), task.train.size)[0], parameters_of(task)
+            rows.append(Row(case.task, optimizer, case.schedule, case.epochs, case.batch_size, *sizes, best))
+    return rows
+
+
+def _numbers(losses: list[list[Any]]) -> np.ndarray:
+    return np.array([[float(one) for one in row] for row in losses])
+
+
+def fit(rows: list[Row]) -> dict[str, Any]:
+    x, y = np.array([columns(row) for row in rows]), np.array([mean_best(row) for row in rows])
+    numbers, errors, scale = fitted(x, y)
+    judged = {"left out": left_out(rows, x, y)}
+    for panel in sorted({case.panel for case in ALL_CASES}):
+        others = panel_rows(panel)
+        if others:
+            away = np.array([mean_best(row) for row in others]) - np.array([columns(row) for row in others]) @ numbers
+            judged[panel] = _summed(away, log_likelihood(away, scale))
+    return {
+        "steps": STEPS,
+        "parameters": PARAMETERS,
+        "numbers": {
+            name: {"value": round(float(value), 4), "standard_error": round(float(error), 4)}
+            for name, value, error in zip(NUMBERS, numbers, errors, strict=True)
+        },
+        "scale": round(scale, 4),
+        "judged": judged,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Which rate is usually best?")
+    parser.add_argument("--json", type=Path, help="where the fit is kept")
+    parser.add_argument("--again", type=int, metavar="N", help="train every N-th case again; with --json, keep it")
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    record = json.loads((RECORDS / "usual_rates.json").read_text(encoding="utf-8"))
+    rows = [Row(**one) for one in record["cases"]]
+    for place in range(0, len(rows), given.again) if given.again else ():
+        best = trained(rows[place])
+        if best is None:
+            raise SystemExit(f"{rows[place].case.name} learned nothing, and the record says 10**{rows[place].best}")
+        print(f"{rows[place].case.name:44} best {best:+.3f}, in the record {rows[place].best:+.3f}", flush=True)
+        rows[place] = dataclasses.replace(rows[place], best=round(best, 4))
+    found = fit(rows)
+    for name, number in found["numbers"].items():
+        print(f"{name:10} {number['value']:+.3f} ± {number['standard_error']:.3f}")
+    print(f"scale {found['scale']:.2f}")
+    for name, one in found["judged"].items():
+        print(f"{name:10} {one}")
+    if given.json is not None:
+        origin = Provenance.here(command="python benchmarks/usual_rates.py").to_json()
+        lines = ",\n".join(json.dumps(dataclasses.asdict(row)) for row in rows)
+        head = json.dumps({"kind": "benchmark", "name": "usual-rates", "provenance": origin, "fit": found}, indent=1)
+        given.json.write_text(f'{head[:-2]},\n "cases": [\n{lines}\n]}}\n', encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
