@@ -17,11 +17,12 @@ import logging
 import math
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
-from torch.utils.data import DataLoader, TensorDataset
+from torch import nn
+from torch.utils.data import DataLoader, Dataset, TensorDataset
 
 from panel import Case
 from surefoot.engines.optimizers import class_of
@@ -67,9 +68,39 @@ def _quiet() -> Iterator[None]:
         yield
 
 
+class _Pairs(Dataset[tuple[tuple[torch.Tensor, ...], torch.Tensor]]):
+    """Examples of several inputs, as what tools expect: a pair of the inputs and the target."""
+
+    def __init__(self, inputs: Sequence[torch.Tensor], target: torch.Tensor) -> None:
+        self.inputs, self.target = inputs, target
+
+    def __len__(self) -> int:
+        return len(self.target)
+
+    def __getitem__(self, place: int) -> tuple[tuple[torch.Tensor, ...], torch.Tensor]:
+        return tuple(one[place] for one in self.inputs), self.target[place]
+
+
+class _OneArgument(nn.Module):
+    """A model of several inputs, which takes them as one argument."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, inputs: Sequence[torch.Tensor]) -> Any:
+        return self.inner(*inputs)
+
+
 def _loader(case: Case, task: Task) -> DataLoader[Any]:
-    x, y = task.train.batch(torch.arange(task.train.size))
-    return DataLoader(TensorDataset(x, y), batch_size=int(case.batch_size), shuffle=True)
+    *x, y = task.train.batch(torch.arange(task.train.size))
+    data: Dataset[Any] = TensorDataset(*x, y) if len(x) == 1 else _Pairs(x, y)
+    return DataLoader(data, batch_size=int(case.batch_size), shuffle=True)
+
+
+def _model(task: Task) -> nn.Module:
+    model = task.make_model(SEED)
+    return model if len(task.train.batch(torch.arange(1))) == 2 else _OneArgument(model)
 
 
 def _torch_lr_finder(case: Case, task: Task) -> dict[str, float | None]:
@@ -79,7 +110,7 @@ def _torch_lr_finder(case: Case, task: Task) -> dict[str, float | None]:
     import matplotlib.pyplot as plt
     from torch_lr_finder import LRFinder
 
-    model = task.make_model(SEED)
+    model = _model(task)
     optimizer = class_of(case.optimizer)(model.parameters(), lr=1e-7, **case.options)
     finder = LRFinder(model, optimizer, task.loss, device="cpu")
     finder.range_test(_loader(case, task), end_lr=10, num_iter=100)
@@ -96,7 +127,7 @@ def _lightning(case: Case, task: Task) -> dict[str, float | None]:
     class Module(pl.LightningModule):
         def __init__(self) -> None:
             super().__init__()
-            self.inner, self.lr = task.make_model(SEED), 1e-3
+            self.inner, self.lr = _model(task), 1e-3
 
         def training_step(self, batch: Any) -> torch.Tensor:
             loss: torch.Tensor = task.loss(self.inner(batch[0]), batch[1])
@@ -124,7 +155,7 @@ def _fastai(case: Case, task: Task) -> dict[str, float | None]:
     with tempfile.TemporaryDirectory() as folder:
         learner = Learner(
             DataLoaders(loader, loader, device="cpu"),
-            task.make_model(SEED),
+            _model(task),
             loss_func=task.loss,
             opt_func=functools.partial(OptimWrapper, opt=class_of(case.optimizer), **case.options),
             path=folder,

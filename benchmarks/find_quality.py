@@ -247,7 +247,7 @@ def oracle_file(name: str) -> str:
 
 def run(panel: str, workers: int, *, with_peers: bool) -> None:
     oracle: dict[str, dict[str, Any]] = {}
-    for name in ORACLES:
+    for name in (name for name, cases in ORACLES.items() if any(case.panel == panel for case in cases)):
         oracle |= load(oracle_file(name))
     jobs = [(case, oracle[case.name], with_peers) for case in cases_of(panel) if case.name in oracle]
     results = in_parallel(measure, jobs, workers)

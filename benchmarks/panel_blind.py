@@ -1,7 +1,7 @@
 """Six ordinary trainings that were written without a look at the search for a rate, to judge it on once.
 
 Four of them are on real data; networks, beginnings and losses are usual, and no task is shared with any other panel.
-Optimizers and schedules were drawn by a seed.
+Optimizers and schedules were drawn by a seed, the first one that drew every optimizer.
 """
 
 from __future__ import annotations
