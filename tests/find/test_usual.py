@@ -46,8 +46,9 @@ def test_of_an_unknown_optimizer_nothing_is_held():
 
 
 def test_what_was_not_fitted_is_held_less_firmly():
-    fitted, guess = (usual_rate(Recipe(optimizer=one), 500, 1_000) for one in ("adam", "adagrad"))
-    assert guess.scale > fitted.scale
+    adam, sgd, guess = (usual_rate(Recipe(optimizer=one), 500, 1_000).scale for one in ("adam", "sgd", "adagrad"))
+    # The best rate of SGD depends on the scale of the loss, that of Adam does not.
+    assert adam < sgd < guess
 
 
 def test_the_mean_rate_is_what_counts():
