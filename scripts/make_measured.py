@@ -225,8 +225,9 @@ def _logs() -> str:
 def page() -> str:
     """The page as Markdown."""
     blind = (
-        "Six ordinary trainings, four of them on real data, written without a look at the search and looked at once, "
-        "when what is held of usual rates had been fitted. Nothing was changed after it: this is what to expect. "
+        "Six ordinary trainings, four of them on real data, written without a look at the search. They were looked at "
+        "once when what is held of usual rates had been fitted; after it that was held less firmly of SGD, for losses "
+        f"of other scales, and not for anything seen here. This is what to expect. {first_look('blind_first')} "
         f"{hopeless('blind')}"
     )
     kept = (

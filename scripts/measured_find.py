@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["first_look", "hopeless", "load", "measured_on", "moves", "quality", "reach"]
+__all__ = ["first_look", "hopeless", "load", "measured_on", "moves", "quality", "reach", "usual"]
 
 RECORDS = Path(__file__).resolve().parent.parent / "benchmarks" / "records"
 

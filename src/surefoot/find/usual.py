@@ -71,8 +71,8 @@ _KINDS = {
 _LENGTHS = (100, 2_000)
 _LARGEST = 300_000
 _SCALE, _SGD_SCALE = 0.5, 0.75
-"""A little wider than the 0.39 that is fitted: tasks at work are less alike than those of a corpus. With SGD much wider:
-where the loss is multiplied by a number the best rate is divided by it, and losses of the corpus are of one size."""
+"""A little wider than the 0.39 that is fitted: tasks at work are less alike than those of a corpus. With SGD much
+wider: multiply the loss by a number and the best rate is divided by it, and losses of the corpus are of one size."""
 _OTHERS = {"adagrad": -1.3, "adadelta": 0.7, "rprop": -2.3, "adafactor": -1.3}
 """log10 of the usual peak rate of optimizers that nothing was fitted for, a guess; so it is a vague one."""
 _VAGUE = 1.0
