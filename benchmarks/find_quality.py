@@ -87,9 +87,13 @@ def recipe_of(case: Case) -> Recipe:
     )
 
 
+def kind_of(case: Case) -> str:
+    """The optimizer of a case as a key of `LOWEST`."""
+    return "sgd+momentum" if case.options.get("momentum") else case.optimizer
+
+
 def grid_of(case: Case) -> list[float]:
-    key = "sgd+momentum" if case.options.get("momentum") else case.optimizer
-    return [float(10 ** (LOWEST[key] + STEP * place)) for place in range(RATES)]
+    return [float(10 ** (LOWEST[kind_of(case)] + STEP * place)) for place in range(RATES)]
 
 
 def final_losses(

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from find_quality import LOWEST, RATES, SEEDS, STEP, cases_of, recipe_of
+from find_quality import LOWEST, RATES, SEEDS, STEP, cases_of, kind_of, recipe_of
 from panel import Case, make_task
 from surefoot.engines.batches import steps_of
 from surefoot.engines.calibrate import choose_engine
@@ -48,7 +48,7 @@ SHIFTS = (0.0, 0.2)
 
 
 def rates_of(case: Case) -> list[float]:
-    low = LOWEST["sgd+momentum" if case.options.get("momentum") else case.optimizer] - STEP / 2 * BELOW
+    low = LOWEST[kind_of(case)] - STEP / 2 * BELOW
     return [float(10 ** (low + STEP / 2 * place)) for place in range(BELOW + 2 * RATES - 1 + ABOVE)]
 
 

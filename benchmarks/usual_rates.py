@@ -24,12 +24,10 @@ import torch
 from scipy.optimize import minimize
 
 import diagnosis_tasks
-from find_quality import ALL_CASES, LOWEST, RECORDS, cases_of, load, recipe_of
+from find_quality import LOWEST, PANELS, RECORDS, cases_of, final_losses, kind_of, load, recipe_of
 from panel import ADAM, ADAMW, MOMENTUM, PLAIN, RMSPROP, Case, make_task
 from surefoot.engines.batches import steps_of
-from surefoot.engines.calibrate import choose_engine
 from surefoot.engines.engine import unit_schedule
-from surefoot.engines.train import train_members
 from surefoot.find.usual import PARAMETERS, STEPS, Fitted, parameters_of
 from surefoot.records import Provenance
 
@@ -76,20 +74,10 @@ def best_place(lrs: np.ndarray, losses: np.ndarray, start: float) -> float | Non
 
 def trained(row: Row) -> float | None:
     """The best place, trained again."""
-    case, task = row.case, diagnosis_tasks.make_task(row.task)
-    lowest = LOWEST[row.optimizer] - BELOW
-    lrs = 10 ** (lowest + STEP * np.arange(RATES))
-    losses, first = [], []
-    for seed in SEEDS:
-        recipes = [recipe_of(case).replace(lr=float(lr), seed=seed) for lr in lrs]
-        runs = train_members(task, recipes, horizon=row.steps, make_engine=_alone(row.steps))
-        losses.append([run.final_val_loss for run in runs])
-        first.append(float(runs[0].val_loss[0]))
-    return best_place(lrs, np.array(losses), float(np.mean(first)))
-
-
-def _alone(steps: int) -> Any:
-    return lambda task, recipes: choose_engine(task, recipes, horizon=steps, processes=1)
+    lrs = 10 ** (LOWEST[row.optimizer] - BELOW + STEP * np.arange(RATES))
+    task = diagnosis_tasks.make_task(row.task)
+    losses, first = final_losses(task, row.case, lrs.tolist(), horizon=row.steps, seeds=SEEDS)
+    return best_place(lrs, np.array(losses), first)
 
 
 def columns(row: Row) -> list[float]:
@@ -156,10 +144,9 @@ def panel_rows(panel: str) -> list[Row]:
         oracle = oracles.get(case.name)
         best = oracle and best_place(np.array(oracle["lrs"]), _numbers(oracle["losses"]), oracle["initial_loss"])
         if best is not None:
-            optimizer = "sgd+momentum" if case.options.get("momentum") else case.optimizer
             task = make_task(case.task)
             sizes = steps_of(recipe_of(case), task.train.size)[0], parameters_of(task)
-            rows.append(Row(case.task, optimizer, case.schedule, case.epochs, case.batch_size, *sizes, best))
+            rows.append(Row(case.task, kind_of(case), case.schedule, case.epochs, case.batch_size, *sizes, best))
     return rows
 
 
@@ -171,7 +158,7 @@ def fit(rows: list[Row]) -> dict[str, Any]:
     x, y = np.array([columns(row) for row in rows]), np.array([mean_best(row) for row in rows])
     numbers, errors, scale = fitted(x, y)
     judged = {"left out": left_out(rows, x, y)}
-    for panel in sorted({case.panel for case in ALL_CASES}):
+    for panel in sorted(PANELS):
         others = panel_rows(panel)
         if others:
             away = np.array([mean_best(row) for row in others]) - np.array([columns(row) for row in others]) @ numbers
