@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from find_quality import ALL_CASES
+from find_quality import ALL_CASES, shares_lost
 from surefoot.maths.response import heights
 from surefoot.records import Provenance
 
@@ -62,10 +62,9 @@ def moves_of(lengths: np.ndarray, best: np.ndarray, epochs: float) -> list[tuple
 
 def lost_at(bank: Mapping[str, np.ndarray], best: np.ndarray) -> np.ndarray:
     """Share lost [lengths, seeds, falls] at what one seed's sweep over a length names; NaN where there is none."""
-    start, whole = float(bank["start"].mean()), np.where(np.isfinite(bank["oracle"]), bank["oracle"], np.inf).mean(0)
+    lost = shares_lost(bank["oracle"], float(bank["start"].mean()))
     found = np.full((LENGTHS, best.shape[1], len(FALLS)), np.nan)
-    if whole.min() < start:
-        lost = np.minimum((whole - whole.min()) / (start - whole.min()), 1.0)
+    if lost is not None:
         for at in np.argwhere(np.isfinite(best[:LENGTHS])):
             found[tuple(at)] = np.interp(best[tuple(at)] - FALLS, np.log10(bank["lrs"]), lost)
     return found

@@ -187,6 +187,14 @@ def searched(case: Case, task: Task, cost: float, seed: int = SEARCH_SEED) -> Fo
     )
 
 
+def shares_lost(losses: np.ndarray, start: float) -> np.ndarray | None:
+    """Share of the achievable improvement lost at every rate, at most 1, of final losses [seeds, rates]; None if no
+    rate learned anything."""
+    mean = np.where(np.isfinite(losses), losses, np.inf).mean(0)
+    best = mean.min()
+    return np.minimum((mean - best) / (start - best), 1.0) if best < start else None
+
+
 def judged(task: Task, case: Case, oracle: dict[str, Any], lrs: dict[str, float | None]) -> dict[str, Any]:
     """Share of the achievable improvement lost at each recommended rate, trained with the oracle's seeds."""
     table = np.array(oracle["losses"], dtype=float).mean(0)
@@ -251,8 +259,9 @@ def oracle_file(name: str) -> str:
 
 def run(panel: str, workers: int, *, with_peers: bool) -> None:
     oracle: dict[str, dict[str, Any]] = {}
-    for name in (name for name, cases in ORACLES.items() if any(case.panel == panel for case in cases)):
-        oracle |= load(oracle_file(name))
+    for name, cases in ORACLES.items():
+        if any(case.panel == panel for case in cases):
+            oracle |= load(oracle_file(name))
     jobs = [(case, oracle[case.name], with_peers) for case in cases_of(panel) if case.name in oracle]
     results = in_parallel(measure, jobs, workers)
     if not with_peers and (RECORDS / f"{panel}.json").exists():

@@ -16,6 +16,7 @@ import argparse
 import dataclasses
 import json
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +25,10 @@ import torch
 from scipy.optimize import minimize
 
 import diagnosis_tasks
-from find_quality import LOWEST, PANELS, RECORDS, cases_of, final_losses, kind_of, load, recipe_of
+from find_quality import LOWEST, PANELS, RECORDS, cases_of, final_losses, kind_of, load, recipe_of, shares_lost
 from panel import ADAM, ADAMW, MOMENTUM, PLAIN, RMSPROP, Case, make_task
 from surefoot.engines.batches import steps_of
-from surefoot.engines.engine import unit_schedule
-from surefoot.find.usual import PARAMETERS, STEPS, Fitted, parameters_of
+from surefoot.find.usual import PARAMETERS, STEPS, Fitted, mean_factor, parameters_of
 from surefoot.records import Provenance
 
 NUMBERS = tuple(field.name for field in dataclasses.fields(Fitted))
@@ -63,10 +63,9 @@ class Row:
 
 def best_place(lrs: np.ndarray, losses: np.ndarray, start: float) -> float | None:
     """log10 of the best rate of final losses [seeds, rates]; None if nothing was learned."""
-    mean = np.where(np.isfinite(losses), losses, np.inf).mean(0)
-    if not mean.min() < start:
+    lost = shares_lost(losses, start)
+    if lost is None:
         return None
-    lost = np.minimum((mean - mean.min()) / (start - mean.min()), 1.0)
     smooth = np.convolve(np.pad(lost, 1, mode="edge"), [0.25, 0.5, 0.25], "valid")
     weight = np.exp(-(smooth - smooth.min()) / SOFT)
     return float(weight @ np.log10(lrs) / weight.sum())
@@ -95,8 +94,7 @@ def columns(row: Row) -> list[float]:
 
 def mean_best(row: Row) -> float:
     """log10 of the mean rate whose peak is best."""
-    factors = unit_schedule(recipe_of(row.case), row.steps).lrs()
-    return row.best + math.log10(sum(factors) / len(factors))
+    return row.best + math.log10(mean_factor(recipe_of(row.case), row.steps))
 
 
 def fitted(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
@@ -136,13 +134,14 @@ def _summed(away: np.ndarray, likely: np.ndarray) -> dict[str, float]:
     }
 
 
-def panel_rows(panel: str) -> list[Row]:
+def panel_rows(panel: str, oracles: Mapping[str, Any]) -> list[Row]:
     """The cases of a panel, whose best places its oracle tells."""
-    oracles = {key: one for file in RECORDS.glob("oracle*.json") for key, one in load(file.name).items()}
     rows = []
     for case in cases_of(panel):
         oracle = oracles.get(case.name)
-        best = oracle and best_place(np.array(oracle["lrs"]), _numbers(oracle["losses"]), oracle["initial_loss"])
+        best = oracle and best_place(
+            np.array(oracle["lrs"]), np.array(oracle["losses"], dtype=float), oracle["initial_loss"]
+        )
         if best is not None:
             task = make_task(case.task)
             sizes = steps_of(recipe_of(case), task.train.size)[0], parameters_of(task)
@@ -150,16 +149,13 @@ def panel_rows(panel: str) -> list[Row]:
     return rows
 
 
-def _numbers(losses: list[list[Any]]) -> np.ndarray:
-    return np.array([[float(one) for one in row] for row in losses])
-
-
 def fit(rows: list[Row]) -> dict[str, Any]:
     x, y = np.array([columns(row) for row in rows]), np.array([mean_best(row) for row in rows])
     numbers, errors, scale = fitted(x, y)
     judged = {"left out": left_out(rows, x, y)}
+    oracles = {key: one for file in RECORDS.glob("oracle*.json") for key, one in load(file.name).items()}
     for panel in sorted(PANELS):
-        others = panel_rows(panel)
+        others = panel_rows(panel, oracles)
         if others:
             away = np.array([mean_best(row) for row in others]) - np.array([columns(row) for row in others]) @ numbers
             judged[panel] = _summed(away, log_likelihood(away, scale))

@@ -19,7 +19,7 @@ from surefoot.engines.engine import unit_schedule
 from surefoot.records import Recipe
 from surefoot.tasks.task import Task
 
-__all__ = ["FITTED", "Fitted", "Usual", "parameters_of", "usual_rate"]
+__all__ = ["FITTED", "Fitted", "Usual", "mean_factor", "parameters_of", "usual_rate"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,7 +96,7 @@ def usual_rate(recipe: Recipe, steps: int, parameters: int) -> Usual | None:
     mean = FITTED.mean_rate(recipe.optimizer, heavy, steps, parameters)
     if mean is not None:
         scale = _SGD_SCALE if _KINDS[recipe.optimizer] == "sgd" else _SCALE
-        return Usual(mean - math.log10(_mean_factor(recipe, steps)), scale)
+        return Usual(mean - math.log10(mean_factor(recipe, steps)), scale)
     guess = _OTHERS.get(recipe.optimizer)
     return None if guess is None else Usual(guess, _VAGUE)
 
@@ -107,7 +107,7 @@ def parameters_of(task: Task) -> int:
     return sum(one.numel() for one in trained if not nn.parameter.is_lazy(one))
 
 
-def _mean_factor(recipe: Recipe, steps: int) -> float:
+def mean_factor(recipe: Recipe, steps: int) -> float:
     """Mean rate over peak rate of the recipe's schedule; 1 where it waits for a metric, or never leaves 0."""
     schedule = unit_schedule(recipe, steps)
     if schedule.follows_metric:
