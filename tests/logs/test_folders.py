@@ -91,6 +91,17 @@ def test_files_that_are_no_logs_are_passed_over(tmp_path):
     assert one.path.endswith("log.csv")
 
 
+def test_whoever_waits_is_told_how_many_files_of_a_folder_were_looked_at(tmp_path):
+    for name in ("a.csv", "b.csv", "notes.md"):
+        (tmp_path / name).write_text("step,loss\n0,3\n1,2\n2,1\n" if name.endswith("csv") else "# Notes\n")
+    told = []
+    runs = read_logs(tmp_path, watch=lambda looked_at, files: told.append((looked_at, files)))
+    assert len(runs) == 2
+    assert told == [(0, 3), (1, 3), (2, 3)]
+    read_logs(tmp_path / "a.csv", watch=lambda *_: told.append("a file alone"))
+    assert len(told) == 3
+
+
 def test_several_paths_keep_their_order(tmp_path):
     paths = [EXAMPLES / name for name in ("plain/log.jsonl", "keras/history.json", "plain/log.csv")]
     assert [one.path for one in read_logs(paths)] == [str(path) for path in paths]

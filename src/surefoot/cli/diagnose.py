@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -52,15 +53,21 @@ def diagnose(
     for path in paths:
         if Path(path).suffix == ".study":
             raise InputError(f"`{path}` is a study; `surefoot study diagnose` looks at its members")
-    console = progress_console(quiet=quiet)
-    if console is not None:
-        console.print("reading …", end="\r", style="dim")
-    from surefoot.diagnose import diagnose as diagnosed
-    from surefoot.records.diagnosis import Diagnoses
-
-    found = diagnosed(list(paths), mapping=mapping)
-    assert isinstance(found, Diagnoses)
+    found = _diagnosed(list(paths), mapping, quiet=quiet)
     finish(ctx, found, output, quiet=quiet)
+
+
+def _diagnosed(paths: list[str], mapping: dict[str, str], *, quiet: bool) -> Any:
+    """The diagnoses; while a folder is read, how far that is."""
+    console = progress_console(quiet=quiet)
+    with contextlib.nullcontext() if console is None else console.status("reading …") as status:
+        from surefoot.diagnose import diagnose as diagnosed
+
+        def watch(looked_at: int, files: int) -> None:
+            if status is not None:
+                status.update(f"reading … {looked_at:,} of {files:,} files")
+
+        return diagnosed(paths, mapping=mapping, watch=watch)
 
 
 def finish(ctx: click.Context, found: Any, output: Output, *, quiet: bool) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,6 +34,7 @@ def diagnose(
     what: str | os.PathLike[str] | Run | Iterable[str | os.PathLike[str] | Run],
     *,
     mapping: Mapping[str, str] | None = None,
+    watch: Callable[[int, int], None] | None = None,
 ) -> Diagnosis | Diagnoses:
     """What one training, or each of several, suffers from.
 
@@ -41,6 +42,7 @@ def diagnose(
         what: a log file, a folder with logs, a `Run`, or several of these. Runs of one sweep, which differ in the rate,
             are compared with one another.
         mapping: role (`loss`, `lr`, `val_loss`, `grad_norm`) to the log's own name, where the names do not tell.
+        watch: called while a folder is read, with how many of its files were looked at and how many there are.
 
     Returns:
         A `Diagnosis`; `Diagnoses`, runs before logs, where `what` is several or holds several runs.
@@ -60,7 +62,7 @@ def diagnose(
     if paths:
         from surefoot.logs import read_logs
 
-        each += [diagnose_log(one) for one in read_logs(paths, mapping)]
+        each += [diagnose_log(one) for one in read_logs(paths, mapping, watch=watch)]
     return Diagnoses(placed(each)) if several or len(each) != 1 else each[0]
 
 

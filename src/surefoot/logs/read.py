@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -27,13 +27,15 @@ from surefoot.logs.stdout_text import read_printed
 from surefoot.logs.tensorboard import EventFile, add_event_files, read_event_file
 from surefoot.logs.wandb_offline import read_wandb_offline
 
-__all__ = ["read_logs"]
+__all__ = ["Watch", "read_logs"]
 
 Paths = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
+Watch = Callable[[int, int], None]
+"""Told how many files of a folder were looked at, and how many there are."""
 _TEXT_IN_FOLDERS = (".log", ".txt", ".out", ".err", "")
 
 
-def read_logs(paths: Paths, mapping: Mapping[str, str] | None = None) -> list[LogRun]:
+def read_logs(paths: Paths, mapping: Mapping[str, str] | None = None, *, watch: Watch | None = None) -> list[LogRun]:
     """Read the logs of trainings, whatever wrote them.
 
     A file, a folder (walked; links in it are not followed), or several. Formats are recognised by content; a log that
@@ -44,6 +46,7 @@ def read_logs(paths: Paths, mapping: Mapping[str, str] | None = None) -> list[Lo
         paths: one path or several; packed files (gzip, xz, bzip2, Zstandard) are unpacked on the way.
         mapping: role to the log's own name for it, where names alone would mislead: `{"loss": "train/nll"}`. Roles
             are `step`, `loss`, `lr`, `grad_norm`, `val_loss`.
+        watch: called before each file of a folder.
 
     Returns:
         One entry per training, in the order of the paths.
@@ -56,19 +59,21 @@ def read_logs(paths: Paths, mapping: Mapping[str, str] | None = None) -> list[Lo
     if not given:
         raise InputError("`paths` is empty; give a log file or a folder of logs")
     wanted = checked_mapping(mapping)
-    runs = [run for path in given for run in _read_path(path, wanted)]
+    runs = [run for path in given for run in _read_path(path, wanted, watch)]
     for role, name in wanted.items():
         if role != "step" and not any(run.names.get(role, "").lower() == name.lower() for run in runs):
             raise InputError(f"`map` gives {clean(name)!r} for {role}, and no log has a series of that name")
     return runs
 
 
-def _read_path(path: str | os.PathLike[str], mapping: Mapping[str, str]) -> list[LogRun]:
+def _read_path(path: str | os.PathLike[str], mapping: Mapping[str, str], watch: Watch | None) -> list[LogRun]:
     shown = os.fsdecode(path)
     if "\x00" in shown:
         raise InputError(f"`{clean(shown)}` is no path; give a log file or a folder of logs")
     place = Path(shown)
-    return _read_folder(place, shown, mapping) if place.is_dir() else _read_file(open_source(place, shown), mapping)
+    if place.is_dir():
+        return _read_folder(place, shown, mapping, watch)
+    return _read_file(open_source(place, shown), mapping)
 
 
 def _read_file(source: Source, mapping: Mapping[str, str]) -> list[LogRun]:
@@ -128,17 +133,20 @@ def _packed_noted(source: Source, runs: list[LogRun]) -> list[LogRun]:
     return [dataclasses.replace(run, notes=(*run.notes, note)) for run in runs]
 
 
-def _read_folder(folder: Path, shown: str, mapping: Mapping[str, str]) -> list[LogRun]:
+def _read_folder(folder: Path, shown: str, mapping: Mapping[str, str], watch: Watch | None) -> list[LogRun]:
     """Every log below a folder. Files that belong to one training are read together."""
     walk = Reading()
     runs: list[LogRun] = []
     events: dict[Path, list[Source]] = {}
     metrics: dict[Path, list[Source]] = {}
-    for file in found_below(folder, walk):
+    files = found_below(folder, walk)
+    for place, file in enumerate(files):
+        if watch is not None:
+            watch(place, len(files))
         try:
             source = open_source(file, os.path.join(shown, os.path.relpath(file, folder)))
-            kind = layout_of(source)
-            if kind is None or (kind[0] == "text" and not _may_be_printed(file, source.packed)):
+            kind = layout_of(source, printed=_may_be_printed(file, source.packed))
+            if kind is None:
                 continue
             if kind[0] == "events":
                 events.setdefault(file.parent, []).append(source)

@@ -44,8 +44,11 @@ FORMATS = {
 _SNIFFED = 1 << 15
 
 
-def layout_of(source: Source) -> tuple[Layout, str] | None:
-    """How to read the file, and the delimiter of a table; None when it is nothing that is known."""
+def layout_of(source: Source, *, printed: bool = True) -> tuple[Layout, str] | None:
+    """How to read the file, and the delimiter of a table; None when it is nothing that is known.
+
+    Without `printed` a text that a training printed is none: telling whether it is one costs most of the time.
+    """
     head = source.head
     if head.startswith(databases.MAGIC):
         return "sqlite", ""
@@ -73,4 +76,4 @@ def layout_of(source: Source) -> tuple[Layout, str] | None:
     delimiter = None if tells_rounds(small) else looks_delimited(small)
     if delimiter is not None:
         return "table", delimiter
-    return ("text", "") if looks_printed(small) else None
+    return ("text", "") if printed and looks_printed(small) else None
