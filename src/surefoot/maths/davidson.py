@@ -13,8 +13,9 @@ nothing, is taken in by the smallest symmetric change that does it, D Tᵀ + T D
 A matrix that swings to and fro, as the Hessian does with every update at the edge of stability, is nearer to the one
 before the last than to the last. Both models are therefore kept, and the first products tell which of them is right.
 
-The step that would come next also tells how far the value is still to go, rᵀ (θ - M)⁻¹ r to second order, and a settled
-search returns the value moved by that.
+The step that would come next also tells how far the value is still to go, rᵀ (θ - M)⁻¹ r to second order. Where M is
+poor that is too little, by a factor that changes slowly and is measured: how far the value came since the last product,
+over how much less it was told to have left. A settled search returns the value moved by what is told times the factor.
 """
 
 from __future__ import annotations
@@ -45,8 +46,10 @@ _SAME = 1e-2
 """Smallest distance of a model's value from θ, as a share of θ: dividing by less would only bring back the vector."""
 _DOUBTS = 2
 """How often a settled value is doubted because the corrected model has a larger one."""
-_WIDER = 1.6
-"""Error told, over the geometric mean of the value's move and residual² / gap."""
+_FARTHEST = 4.0
+"""Most that a value goes over what the step that would come next tells of it."""
+_TOLD, _TOLD_OF_GAP = 5.0, 0.05
+"""Error told, over what that step tells and at least over residual² / gap: a value that was moved is mostly nearer."""
 
 
 def warm_eigenpairs(
@@ -81,6 +84,7 @@ def warm_eigenpairs(
     waiting = firsts[nearest]
     looked = chosen = False
     doubts = 0
+    last = np.empty(0), np.empty(0)
     while True:
         for row in waiting:
             fresh = _outside(tried, row)
@@ -108,7 +112,8 @@ def warm_eigenpairs(
             [-float(row @ model.step(row, float(theta), moved)) for row, theta in zip(rests, values, strict=True)]
         )
         moves = np.where((moves > 0) & (moves < residuals), moves, residuals)
-        errors = np.minimum(_WIDER * np.sqrt(moves * errors), residuals)
+        further, last = _further(values, moves, *last), (values, moves)
+        errors = np.minimum(np.maximum(_TOLD * moves, _TOLD_OF_GAP * errors), residuals)
         errors = np.hypot(errors, 4 * eps * float(np.abs(values).max()))
         top = slice(0, count)
         settled = bool(np.all(errors[top] <= tolerance * max(float(np.abs(values[top]).max()), 1e-300)))
@@ -132,7 +137,7 @@ def warm_eigenpairs(
     if learned is None:
         learned = model.learned(tried, images, keep)
     if settled:
-        values = values + np.minimum(moves, errors)
+        values = values + np.minimum(further * moves, errors)
     return Eigenpairs(
         sign * values[top],
         vectors[top] / vectors[top].norm(dim=1, keepdim=True),
@@ -207,6 +212,15 @@ def _believed(values: Floats, residuals: Floats, before: Floats, count: int) -> 
     theta = np.concatenate([values, missing])
     errors = ritz_errors(theta, np.concatenate([residuals, np.zeros(len(missing))]), len(values))
     return errors[: len(values)]
+
+
+def _further(values: Floats, moves: Floats, were: Floats, told: Floats) -> Floats:
+    """How far values go over what `moves` tell, by how far they came since `told` was told of those that there were."""
+    result = np.ones(len(values))
+    came, less = values[: len(were)] - were, told - moves[: len(were)]
+    known = np.flatnonzero((came > 0) & (less > 0))
+    result[known] = np.clip(came[known] / less[known], 1.0, _FARTHEST)
+    return result
 
 
 def _outside(basis: Tensor, row: Tensor, least: float = 1e-6) -> Tensor | None:
