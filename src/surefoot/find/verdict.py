@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from surefoot.find.answer import Answer, divergence_rate, learned, unknown
-from surefoot.find.posterior import Posterior, halvings_of
+from surefoot.find.expected import expected_loss
+from surefoot.find.posterior import Posterior
 from surefoot.find.search import Search, Trial
 from surefoot.maths.intervals import lowest_place_interval
 from surefoot.maths.response import Prior
@@ -71,7 +72,7 @@ def verdict(search: Search, prior: Prior | None = None) -> Answer:
             notes=halted,
         )
     # The median: the mean share lost is lifted by the few draws that put a cliff below this rate.
-    loss, how = _expected_loss(search, good, float(np.median(shares[:, place])))
+    loss, how = expected_loss(search, good, float(np.median(shares[:, place])))
     return Answer(
         lr,
         _reason(search, lr, (10**low, 10**high), float(expected[place]), cliff, good),
@@ -163,26 +164,6 @@ def _still_rising(done: Sequence[Trial], start: float) -> bool:
         return False
     best, *others = sorted(one.loss for one in rungs[-1])
     return bool(others) and others[0] - best > _BY_FAR * (start - best)
-
-
-def _expected_loss(search: Search, good: Sequence[Trial], lost: float) -> tuple[float, tuple[str, ...]]:
-    """Final loss at the recommended rate: from full trainings, else carried on from the longest two horizons."""
-    start = search.initial_loss or 0.0
-    best: dict[int, float] = {}
-    for one in good:
-        best[one.horizon] = min(one.loss, best.get(one.horizon, math.inf))
-    longest = max(best)
-    end = best[longest]
-    if longest == search.horizon:
-        return end + lost * (start - end), ()
-    shorter = [horizon for horizon in best if horizon < longest]
-    if shorter and end > 0 and best[max(shorter)] > 0:
-        before = max(shorter)
-        pace = math.log(best[before] / end) / (halvings_of(search, before) - halvings_of(search, longest))
-        # Losses level off: half the pace for what is left.
-        end *= math.exp(-0.5 * max(pace, 0.0) * halvings_of(search, longest))
-    note = f"the expected loss is carried on from trainings of {longest} of {search.horizon} steps"
-    return end + lost * (start - end), (note,)
 
 
 def _reason(
