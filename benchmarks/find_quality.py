@@ -23,6 +23,8 @@ oracle's seeds, the share lost is (L - L*) / (L0 - L*). A recommendation that di
     python benchmarks/find_quality.py kept              # six more, looked at once by two searches
     python benchmarks/find_quality.py oracle-blind      # makes benchmarks/records/oracle_blind.json (once)
     python benchmarks/find_quality.py blind             # six more, looked at once after a prior was fitted
+    python benchmarks/find_quality.py oracle-sealed     # makes benchmarks/records/oracle_sealed.json (once)
+    python benchmarks/find_quality.py sealed            # six more, looked at once with everything as it was
 """
 
 from __future__ import annotations
@@ -48,6 +50,7 @@ from panel_kept import KEPT_CASES
 from panel_last import LAST_CASES
 from panel_more import MORE_CASES
 from panel_ordinary import ORDINARY_CASES
+from panel_sealed import SEALED_CASES
 from panel_wide import WIDE_CASES
 from surefoot.engines.batches import steps_of
 from surefoot.engines.calibrate import choose_engine
@@ -63,7 +66,7 @@ SEARCH_SEED = 100
 ORACLES = {
     "oracle": CASES, "oracle-more": MORE_CASES, "oracle-ordinary": ORDINARY_CASES, "oracle-last": LAST_CASES,
     "oracle-wide": WIDE_CASES, "oracle-held": HELD_CASES, "oracle-kept": KEPT_CASES,
-    "oracle-blind": BLIND_CASES,
+    "oracle-blind": BLIND_CASES, "oracle-sealed": SEALED_CASES,
 }  # fmt: skip
 """What is asked for to make a record of oracles, whose name it also is but for the hyphen, and the cases in it."""
 ALL_CASES = tuple(case for cases in ORACLES.values() for case in cases)
@@ -238,18 +241,22 @@ def measure(job: tuple[Case, dict[str, Any], bool]) -> dict[str, Any]:
     lrs: dict[str, float | None] = {name: found.lr for name, found in founds.items()}
     if with_peers:
         lrs |= suggestions(case, task)
-    losses = np.array(oracle["losses"], dtype=float).mean(0)
+    losses, start = np.array(oracle["losses"], dtype=float).mean(0), oracle["initial_loss"]
     best = float(oracle["lrs"][int(losses.argmin())])
+    lost = judged(task, case, oracle, lrs) | {"25 runs, 1 seed": {"lr": None, "lost": one_seed_sweep(oracle)}}
     intervals = {
         name: {
             "holds": found.interval is not None and found.interval[0] * 0.999 <= best <= found.interval[1] * 1.001,
             "width": None if found.interval is None else math.log10(found.interval[1] / found.interval[0]),
             "cost": found.cost,
             "reason": found.reason,
+            # The loss that was expected less the one that came, over the achievable improvement.
+            "expected_off": None
+            if found.expected_loss is None
+            else (found.expected_loss - losses.min()) / (start - losses.min()) - lost[name]["lost"],
         }
         for name, found in founds.items()
     }
-    lost = judged(task, case, oracle, lrs) | {"25 runs, 1 seed": {"lr": None, "lost": one_seed_sweep(oracle)}}
     return {"case": case.name, "best": best, "lost": lost, "intervals": intervals}
 
 
@@ -293,9 +300,11 @@ def show(results: list[dict[str, Any]]) -> None:
         kept = [one["intervals"][name] for one in results]
         widths = [one["width"] for one in kept if one["width"] is not None]
         held = np.mean([one["holds"] for one in kept])
+        off = [100 * one["expected_off"] for one in kept if one["expected_off"] is not None]
         print(
             f"{name}: spent {np.mean([one['cost'] for one in kept]):.2f} trainings; the interval holds the oracle's "
-            f"best in {held:.0%} of cases, median width {np.median(widths):.2f} decades"
+            f"best in {held:.0%} of cases, median width {np.median(widths):.2f} decades; expected losses "
+            f"are off by {np.median(np.abs(off)):.1f}% of the improvement, median {np.median(off):+.1f}%"
         )
 
 

@@ -188,9 +188,11 @@ def make_task(name: str) -> Task:
     from panel_last import LAST_TASKS
     from panel_more import MORE_TASKS
     from panel_ordinary import ORDINARY_TASKS
+    from panel_sealed import SEALED_TASKS
     from panel_wide import WIDE_TASKS
 
     made = _MADE | MORE_TASKS | ORDINARY_TASKS | LAST_TASKS | WIDE_TASKS | HELD_TASKS | KEPT_TASKS | BLIND_TASKS
+    made |= SEALED_TASKS
     return made[name]() if name in made else find_entry(name).make()
 
 

@@ -46,16 +46,22 @@ def quality(name: str, title: str, about: str) -> str:
         values = _lost(cases, method)
         label = f"**Surefoot, {method}**" if method in SEARCHES else method
         lines.append("| " + " | ".join([label, *(f"{one:.2f}" for one in values), _reached(method, values)]) + " |")
-    lines += ["", "| Search | trainings spent | interval holds the best rate | median width, decades | goals reached |"]
-    lines.append("|---|--:|--:|--:|---|")
+    head = "| Search | trainings spent | interval holds the best rate | median width, decades | goals reached |"
+    lines += ["", f"{head} expected loss off by, median |", "|---|--:|--:|--:|---|--:|"]
     for method in SEARCHES:
         kept = [case["intervals"][method] for case in cases]
         held = float(np.mean([one["holds"] for one in kept]))
         width = float(np.median([one["width"] for one in kept if one["width"] is not None]))
         spent = float(np.mean([one["cost"] for one in kept]))
         said = f"{'yes' if held >= HELD else 'no'}, {'yes' if width <= WIDTH else 'no'}"
-        lines.append(f"| {method} | {spent:.2f} | {held:.0%} | {width:.2f} | {said} |")
+        lines.append(f"| {method} | {spent:.2f} | {held:.0%} | {width:.2f} | {said} | {_off(kept)} |")
     return "\n".join(lines)
+
+
+def _off(kept: list[dict[str, Any]]) -> str:
+    """How far off the expected loss is, at the median; a dash in records that do not tell."""
+    off = [abs(one["expected_off"]) for one in kept if one.get("expected_off") is not None]
+    return f"{np.median(off):.1%}" if off else "–"
 
 
 def _lost(cases: list[dict[str, Any]], method: str) -> list[float]:
