@@ -33,6 +33,14 @@ def _seen(place, halvings, x):
     return x, np.full(len(x), halvings), basin(x - place, np.array(2.0), np.array(4.0), 0.4)
 
 
+def test_chances_of_the_lowest_place_are_where_it_was_seen():
+    response = Response(*_seen(-2.0, 0.0, np.arange(-4.0, 0.1, 0.25)))
+    assert response.chances.shape == response.places.shape
+    assert response.chances.sum() == pytest.approx(1.0)
+    assert response.places[response.chances.argmax()] == pytest.approx(-2.0, abs=response.prior.spacing)
+    assert response.chances @ np.abs(response.places + 2.0) < 0.2
+
+
 def test_heights_and_shares_are_each_others_inverse():
     losses = np.array([0.2, 0.3, 0.5, 1.0])
     share = (losses - 0.2) / (1.2 - 0.2)

@@ -273,6 +273,13 @@ class Response:
         return float(self._weights[0.0].sum((1, 2, 3)) @ np.array([rate for _, rate in self._drifts]))
 
     @property
+    def chances(self) -> Floats:
+        """Posterior chance of each of `places` to be the lowest over the full length."""
+        weight = self._weights[0.0].sum((0, 1, 2))
+        result: Floats = weight / weight.sum()
+        return result
+
+    @property
     def memorising(self) -> float:
         """Posterior chance that training memorises at the end of the full length."""
         return float(self._weights[0.0][:, 1].sum())
