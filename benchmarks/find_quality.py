@@ -264,11 +264,17 @@ def oracle_file(name: str) -> str:
     return name.replace("-", "_") + ".json"
 
 
-def run(panel: str, workers: int, *, with_peers: bool) -> None:
-    oracle: dict[str, dict[str, Any]] = {}
+def oracles_of(panel: str) -> dict[str, dict[str, Any]]:
+    """By case: what is in the records of oracles that hold cases of a panel."""
+    found: dict[str, dict[str, Any]] = {}
     for name, cases in ORACLES.items():
         if any(case.panel == panel for case in cases):
-            oracle |= load(oracle_file(name))
+            found |= load(oracle_file(name))
+    return found
+
+
+def run(panel: str, workers: int, *, with_peers: bool) -> None:
+    oracle = oracles_of(panel)
     jobs = [(case, oracle[case.name], with_peers) for case in cases_of(panel) if case.name in oracle]
     results = in_parallel(measure, jobs, workers)
     if not with_peers and (RECORDS / f"{panel}.json").exists():

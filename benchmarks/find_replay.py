@@ -34,6 +34,8 @@ from surefoot.records import Fate, Run
 from surefoot.records.record import float_series, int_series
 from surefoot.tasks.task import Task
 
+DEVELOPED = ("design", "develop", "confirm", "ordinary", "fresh")
+"""Panels that the method may be developed on."""
 SEARCH_SEEDS = (100, 101, 102)
 COSTS = {"cost 3": 3.0, "cost 1": 1.0, "100 steps": None}
 BELOW, ABOVE = 6, 12
@@ -205,7 +207,7 @@ def replay(panel: str, folder: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=("bank", "replay"))
-    parser.add_argument("panel", choices=("design", "develop", "confirm", "fresh", "ordinary"))
+    parser.add_argument("panel", choices=DEVELOPED)
     parser.add_argument("--bank", type=Path, required=True, help="folder of the bank")
     given = parser.parse_args()
     if given.what == "replay":

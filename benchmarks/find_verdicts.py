@@ -13,7 +13,6 @@ Which rates a search tries is settled there: what a change does to that, `find_r
 from __future__ import annotations
 
 import argparse
-import copy
 import json
 import math
 import pickle
@@ -25,17 +24,16 @@ import numpy as np
 import torch
 
 import diagnosis_tasks
-from find_quality import ORACLES, PEER_STEPS, RECORDS, SEARCH_SEED, cases_of, load, oracle_file, recipe_of, shares_lost
+from find_quality import PEER_STEPS, SEARCH_SEED, cases_of, oracles_of, recipe_of, shares_lost
+from find_replay import COSTS, DEVELOPED
 from panel import Case, make_task
 from surefoot.engines.batches import steps_of
 from surefoot.find.posterior import Posterior
 from surefoot.find.race import race
 from surefoot.find.search import Search
 from surefoot.find.verdict import verdict
-from usual_rates import Row, best_place
+from usual_rates import best_of, usual_rows
 
-COSTS = {"cost 3": 3.0, "cost 1": 1.0, "100 steps": None}
-PANELS = ("design", "develop", "confirm", "ordinary", "fresh")
 LEAST = 1e-3
 """Chance, for each decade, that every place has at least: one that was ruled out counts as that."""
 SMALL = 0.003
@@ -52,23 +50,17 @@ def cases(what: str) -> Iterator[tuple[Case, Any]]:
             yield case, make_task
 
 
-def usual_rows() -> list[Row]:
-    record = json.loads((RECORDS / "usual_rates.json").read_text(encoding="utf-8"))
-    return [Row(**one) for one in record["cases"]]
-
-
 def searched(case: Case, make: Any) -> dict[str, Search]:
     """The searches of a case, without its task, as a bank keeps them."""
+    task, recipe = make(case.task), recipe_of(case).replace(seed=SEARCH_SEED)
+    steps = steps_of(recipe, task.train.size)[0]
     found = {}
     for name, cost in COSTS.items():
-        task, recipe = make(case.task), recipe_of(case).replace(seed=SEARCH_SEED)
-        steps = steps_of(recipe, task.train.size)[0]
-        search = Search([task], recipe, cost=PEER_STEPS / steps if cost is None else cost, steps=steps, workers=1)
+        search = Search([task], recipe, cost=cost or PEER_STEPS / steps, steps=steps, workers=1)
         race(search, None)
-        kept = copy.copy(search)
-        _ = kept.parameters  # counted while the task is there
-        kept.tasks = ()
-        found[name] = kept
+        _ = search.parameters  # counted while the task is there
+        search.tasks = ()
+        found[name] = search
     return found
 
 
@@ -76,13 +68,7 @@ def best_and_oracle(what: str) -> dict[str, tuple[float | None, dict[str, Any] |
     """By case: log10 of the best rate, and the oracle where there is one."""
     if what == "usual":
         return {row.case.name: (row.best, None) for row in usual_rows()}
-    known = {}
-    for name, members in ORACLES.items():
-        if any(case.panel == what for case in members):
-            for key, one in load(oracle_file(name)).items():
-                losses = np.array(one["losses"], dtype=float)
-                known[key] = best_place(np.array(one["lrs"]), losses, one["initial_loss"]), one
-    return known
+    return {name: (best_of(oracle), oracle) for name, oracle in oracles_of(what).items()}
 
 
 def judged(search: Search, best: float | None, oracle: dict[str, Any] | None) -> dict[str, float | None]:
@@ -120,7 +106,7 @@ def show(found: dict[str, dict[str, dict[str, float | None]]], before: dict[str,
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("do", choices=("search", "judge"))
-    parser.add_argument("what", choices=("usual", *PANELS))
+    parser.add_argument("what", choices=("usual", *DEVELOPED))
     parser.add_argument("--bank", type=Path, required=True, help="folder of the searches")
     parser.add_argument("--json", type=Path, help="where judgements are kept")
     parser.add_argument("--against", type=Path, help="judgements kept before, to compare with")

@@ -71,6 +71,17 @@ def best_place(lrs: np.ndarray, losses: np.ndarray, start: float) -> float | Non
     return float(weight @ np.log10(lrs) / weight.sum())
 
 
+def best_of(oracle: Mapping[str, Any]) -> float | None:
+    """The best place that an oracle tells."""
+    return best_place(np.array(oracle["lrs"]), np.array(oracle["losses"], dtype=float), oracle["initial_loss"])
+
+
+def usual_rows() -> list[Row]:
+    """The trainings of the record."""
+    record = json.loads((RECORDS / "usual_rates.json").read_text(encoding="utf-8"))
+    return [Row(**one) for one in record["cases"]]
+
+
 def trained(row: Row) -> float | None:
     """The best place, trained again."""
     lrs = 10 ** (LOWEST[row.optimizer] - BELOW + STEP * np.arange(RATES))
@@ -139,9 +150,7 @@ def panel_rows(panel: str, oracles: Mapping[str, Any]) -> list[Row]:
     rows = []
     for case in cases_of(panel):
         oracle = oracles.get(case.name)
-        best = oracle and best_place(
-            np.array(oracle["lrs"]), np.array(oracle["losses"], dtype=float), oracle["initial_loss"]
-        )
+        best = oracle and best_of(oracle)
         if best is not None:
             task = make_task(case.task)
             sizes = steps_of(recipe_of(case), task.train.size)[0], parameters_of(task)
@@ -177,8 +186,7 @@ def main() -> None:
     parser.add_argument("--again", type=int, metavar="N", help="train every N-th case again; with --json, keep it")
     given = parser.parse_args()
     torch.set_num_threads(1)
-    record = json.loads((RECORDS / "usual_rates.json").read_text(encoding="utf-8"))
-    rows = [Row(**one) for one in record["cases"]]
+    rows = usual_rows()
     for place in range(0, len(rows), given.again) if given.again else ():
         best = trained(rows[place])
         if best is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +21,7 @@ from surefoot.records.diagnosis import Diagnoses, Diagnosis
 
 if TYPE_CHECKING:
     from surefoot.logs import LogRun
+    from surefoot.logs.read import Watch
 
 __all__ = ["diagnose", "diagnose_run"]
 
@@ -34,7 +35,7 @@ def diagnose(
     what: str | os.PathLike[str] | Run | Iterable[str | os.PathLike[str] | Run],
     *,
     mapping: Mapping[str, str] | None = None,
-    watch: Callable[[int, int], None] | None = None,
+    watch: Watch | None = None,
 ) -> Diagnosis | Diagnoses:
     """What one training, or each of several, suffers from.
 

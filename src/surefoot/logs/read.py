@@ -20,7 +20,7 @@ from surefoot.logs.limits import clean
 from surefoot.logs.log_run import LogRun, Note
 from surefoot.logs.mlflow_files import add_metric_file, rate_from_parameter
 from surefoot.logs.own_records import read_record
-from surefoot.logs.recognise import layout_of
+from surefoot.logs.recognise import Layout, layout_of
 from surefoot.logs.roles import checked_mapping
 from surefoot.logs.sources import Source, found_below, open_source
 from surefoot.logs.stdout_text import read_printed
@@ -84,7 +84,10 @@ def _read_file(source: Source, mapping: Mapping[str, str]) -> list[LogRun]:
         )
         empty = "is empty" if not source.head else "is no log that Surefoot knows"
         raise InputError(f"`{clean(source.shown)}` {empty}; give a log of a training ({known})")
-    layout, delimiter = kind
+    return _read_as(*kind, source, mapping)
+
+
+def _read_as(layout: Layout, delimiter: str, source: Source, mapping: Mapping[str, str]) -> list[LogRun]:
     runs: list[LogRun] = []
     raws: list[RawLog] = []
     if layout == "events":
@@ -153,7 +156,7 @@ def _read_folder(folder: Path, shown: str, mapping: Mapping[str, str], watch: Wa
             elif kind[0] == "mlflow-metric" and metric_root(file, folder) is not None:
                 metrics.setdefault(metric_root(file, folder) or file.parent, []).append(source)
             else:
-                runs.extend(_read_file(source, mapping))
+                runs.extend(_read_as(*kind, source, mapping))
         except InputError:
             continue
     runs.extend(_event_runs(folder, shown, events, mapping))

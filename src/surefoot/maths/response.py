@@ -275,8 +275,7 @@ class Response:
     @property
     def chances(self) -> Floats:
         """Posterior chance of each of `places` to be the lowest over the full length."""
-        weight = self._weights[0.0].sum((0, 1, 2))
-        result: Floats = weight / weight.sum()
+        result: Floats = self._weights[0.0].sum((0, 1, 2))
         return result
 
     @property
