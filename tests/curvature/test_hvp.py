@@ -142,6 +142,46 @@ class TestAgainstTheDenseOne:
                 assert torch.allclose(hvp(vector), exact, atol=1e-12, rtol=0)
             assert hvp.method == ("forward" if slow == "_reverse" else "reverse")
 
+    def test_batches_count_by_what_the_loss_divides_by(self):
+        """Weights of classes, and targets that are left out, one batch of which holds nothing else."""
+        x, y = data()
+        y = y.sort().values
+        y[-5:] = -100
+        loss = nn.CrossEntropyLoss(weight=torch.tensor([1.0, 20.0, 0.1], dtype=F64), label_smoothing=0.1)
+        task = task_of(mlp, x, y, loss)
+        model = task.make_model(1)
+        hvp, whole = (Hvp(task, model, batches_of(task, batch_size=size)) for size in (5, 30))
+        assert hvp.loss() == pytest.approx(whole.loss(), rel=1e-12)
+        assert torch.allclose(hvp.gradient(), whole.gradient(), atol=1e-14, rtol=0)
+        assert torch.allclose(columns(hvp), dense(task, model), atol=1e-12, rtol=0)
+
+    @pytest.mark.parametrize("method", ["reverse", "forward"])
+    def test_a_loss_that_takes_the_model_gets_the_module(self, method):
+        def loss(model, batch):
+            x, y = batch
+            decay = sum(one.square().sum() for one in model.parameters())
+            return nn.functional.cross_entropy(model[2](model[1](model[0](x))), y) + 0.01 * decay
+
+        task = task_of(mlp, *data(), loss)
+        model = task.make_model(1)
+        penalty = 0.02 * torch.eye(51, dtype=F64)
+        plain = task_of(mlp, *data(), nn.CrossEntropyLoss())
+        hvp = Hvp(task, model, batches_of(task), method=method)
+        assert torch.allclose(columns(hvp), dense(plain, model) + penalty, atol=1e-12, rtol=0)
+        assert hvp.method == method
+
+    def test_what_fails_in_forward_mode_is_computed_the_other_way(self, task, monkeypatch):
+        hvp, vector = Hvp(task, task.make_model(1), batches_of(task)), random_vector(51, 3)
+        first = hvp(vector)
+
+        def fail(*_):
+            raise AttributeError("of the user's code")
+
+        monkeypatch.setattr(hvp, "_forward", fail)
+        for _ in range(10):
+            assert torch.equal(hvp(vector), first)
+        assert hvp.method == "reverse"
+
     def test_it_goes_where_it_is_told(self, task):
         first, second = task.make_model(1), task.make_model(2)
         hvp = Hvp(task, first, batches_of(task))

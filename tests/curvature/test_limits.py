@@ -35,6 +35,7 @@ CASES = {
     "heavy ball": (torch.optim.SGD, {"momentum": 0.9}),
     "nesterov": (torch.optim.SGD, {"momentum": 0.8, "nesterov": True}),
     "decay": (torch.optim.SGD, {"momentum": 0.5, "weight_decay": 1.5}),
+    "dampening": (torch.optim.SGD, {"momentum": 0.9, "dampening": 0.7}),
 }
 
 
@@ -96,8 +97,8 @@ def test_the_preconditioner_is_the_one_that_the_optimizer_divides_by(kind, optio
     gain = 1 / (1 - options.get("momentum", 0.0))
     pushed = slope + (0.0 if kind is torch.optim.AdamW else decay) * before
     expected = -0.01 * gain * reading.scale**2 * pushed
-    # The state moved on by one step; NAdam's momentum warms up, so its gain is not yet whole.
-    tolerance = 0.05 if kind in (torch.optim.NAdam, torch.optim.RAdam, torch.optim.Adadelta) else 0.03
+    # The state moved on by one step.
+    tolerance = 0.05 if kind in (torch.optim.RAdam, torch.optim.Adadelta) else 0.03
     assert torch.allclose(moved, expected, rtol=tolerance)
 
 
@@ -113,6 +114,43 @@ def test_adams_limit_is_38_over_the_preconditioned_sharpness():
     assert top.scaled.value == pytest.approx(preconditioned, rel=1e-3)
     assert limit_of(reading, top.meets.value) == pytest.approx(38 / preconditioned, rel=1e-3)
     assert top.plain.value == pytest.approx(6.0)
+
+
+@pytest.mark.parametrize("warmed", [0.0, 20.0, 200.0])
+def test_nadams_limit_counts_that_its_momentum_warms_up(warmed):
+    """With what it divides by held at 0.5, torch's own steps grow just above the limit and shrink just below."""
+
+    def size_after(share):
+        model = TASK.make_model(0)
+        optimizer = torch.optim.NAdam(model.parameters(), lr=0.0, momentum_decay=warmed / 1e7, eps=0.0)
+        model.w.grad = torch.ones_like(model.w)
+        optimizer.step()
+        state, late = optimizer.state[model.w], 1e7  # so late that the momentum stays what it is
+        state["step"].fill_(late)
+        state["mu_product"].fill_(0.0)
+        state["exp_avg"].zero_()
+        state["exp_avg_sq"].fill_(0.25)
+        reading = read_optimizer(optimizer, [model.w])
+        limit = limit_of(reading, largest(Hvp(TASK, model, batches_of(TASK)), reading).meets.value)
+        optimizer.param_groups[0]["lr"] = share * limit
+        for _ in range(1500):
+            model.w.grad = H @ model.w.detach()
+            state["exp_avg_sq"].copy_((0.25 - 0.001 * model.w.grad**2) / 0.999)
+            optimizer.step()
+            state["step"].fill_(late)
+            if (size := float(model.w.detach().abs().max())) > 1e6:
+                break
+        return size
+
+    assert size_after(0.98) < 0.5
+    assert size_after(1.02) > 1e3
+
+
+def test_a_dampening_that_stops_every_step_has_no_limit():
+    weight = nn.Parameter(torch.ones(2))
+    reading = read_optimizer(torch.optim.SGD([weight], lr=0.1, momentum=0.9, dampening=1.0), [weight])
+    assert reading.rule is None
+    assert any("dampening" in note for note in reading.notes)
 
 
 def test_the_scaled_matrix_has_the_eigenvalues_of_the_preconditioned_one():

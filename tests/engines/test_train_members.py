@@ -221,3 +221,19 @@ class TestMemory:
 
         with pytest.raises(RuntimeError, match="shapes"):
             train_members(task, recipes(0.1, 0.2), make_engine=broken)
+
+
+def test_nothing_is_validated_where_the_last_member_has_just_died(task):
+    """A death at the very update of a validation: every update is one here."""
+    seen = []
+
+    def monitor(validation):
+        seen.append((validation.step, validation.members))
+        return {}
+
+    runs = train_members(
+        task, recipes(3e38, 2e38), horizon=12, validate_at=range(13), monitor=monitor, make_engine=Recorded()
+    )
+    assert [run.fate for run in runs] == ["diverged", "diverged"]
+    assert seen
+    assert all(members for _, members in seen)

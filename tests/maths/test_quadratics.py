@@ -14,9 +14,10 @@ RULES = ["plain", "heavy-ball", "nesterov", "averaged", "averaged-nesterov"]
 CHAINS = 20_000
 
 
-def walk(h, lr, rule, beta, decay, steps, w=1.0):
+def walk(h, lr, rule, beta, decay, steps, w=1.0, look=None):
     """The rule itself, step by step."""
     m, path = 0.0, [w]
+    look = beta if look is None else look
     for _ in range(steps):
         g = h * w
         w = w - lr * decay * w
@@ -24,8 +25,8 @@ def walk(h, lr, rule, beta, decay, steps, w=1.0):
             w = w - lr * g
         else:
             m = beta * m + ((1 - beta) if rule.startswith("averaged") else 1.0) * g
-            direct = (1 - beta) * g if rule == "averaged-nesterov" else g
-            w = w - lr * (direct + beta * m if rule.endswith("nesterov") else m)
+            direct, ahead = ((1 - look) * g, look) if rule == "averaged-nesterov" else (g, beta)
+            w = w - lr * (direct + ahead * m if rule.endswith("nesterov") else m)
         path.append(w)
     return np.array(path)
 
@@ -63,6 +64,19 @@ def test_2_limits_are_where_the_radius_crosses_one(rule, beta, decay):
     assert q.path_radius(h, limit * (1 + 1e-4), rule, beta, decay) > 1
     below, above = (np.abs(walk(h, limit * s, rule, beta, decay, 40_000)[-50:]).max() for s in (0.99, 1.01))
     assert below < 1e-1 < 1e1 < above or math.isnan(above)
+
+
+@pytest.mark.parametrize("look", [0.0, 0.45, 0.8])
+def test_2_limits_where_the_step_looks_ahead_by_less_than_the_momentum(look):
+    rule, beta, decay = "averaged-nesterov", 0.9, 0.2
+    limit = q.stability_limit(3.0, rule, beta, decay, look)
+    assert q.path_radius(3.0, limit * (1 - 1e-4), rule, beta, decay, look) <= 1 + 1e-12
+    assert q.path_radius(3.0, limit * (1 + 1e-4), rule, beta, decay, look) > 1
+    below, above = (np.abs(walk(3.0, limit * s, rule, beta, decay, 5000, look=look)[-50:]).max() for s in (0.99, 1.01))
+    assert below < 1e-1 < 1e1 < above or math.isnan(above)
+    over = q.overshoot_lr(3.0, rule, beta, look)
+    signs = [walk(3.0, s * over, rule, beta, 0, 1, look=look)[1] for s in (0.999, 1.001)]
+    assert signs[0] > 0 > signs[1]
 
 
 def test_2_limits_have_the_published_forms():

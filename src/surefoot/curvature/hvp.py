@@ -2,7 +2,7 @@
 
 The *weights* are the trainable parameters of a model, flattened one after the other into one vector [P] in the order
 of ``model.parameters()``. An `Hvp` is the Hessian of the mean loss over its batches at its weights, as a function from
-vectors to vectors. Every batch counts by the number of its examples, so a short last batch is exact.
+vectors to vectors. Every batch counts by what the mean takes of it, mostly its examples: a short last one is exact.
 
 Two ways lead to the same product (Pearlmutter, Fast exact multiplication by the Hessian, 1994): *reverse* over reverse
 differentiates <gradient, v> once more and can keep the gradient's graph between products; *forward* over reverse
@@ -26,7 +26,9 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils import _pytree as pytree
 
 from surefoot.curvature.determinism import Steady, steady
+from surefoot.curvature.second import lacks_second, refuse_marked_nodes
 from surefoot.errors import DataError, InputError, TaskError
+from surefoot.tasks.averaging import mean_weight
 from surefoot.tasks.borrowing import borrowed_rng
 from surefoot.tasks.task import Task
 from surefoot.tasks.user_code import in_one_line
@@ -39,7 +41,6 @@ WeightedBatch = tuple[Any, int]
 
 _BEFORE_TRYING = 8
 """Products after which the other way is tried: a search that needs fewer is over before that pays."""
-_WITHOUT_SECOND = ("derivative for", "double backward", "does not support double", "once_differentiable", "twice")
 
 
 def batches_of(
@@ -115,7 +116,7 @@ class Hvp:
             raise DataError("`batches` is empty; give at least one")
         if method not in ("auto", "reverse", "forward"):
             raise InputError(f"`method` is {method!r}; there are auto, reverse, forward")
-        self.task, self._batches = task, list(batches)
+        self.task = task
         self.model = copy.deepcopy(model)
         self._named = trainable(self.model)
         if not self._named:
@@ -129,8 +130,7 @@ class Hvp:
         self.method: str = "reverse" if method == "auto" else method
         self._undecided = method == "auto"
         self._keep = keep
-        self._total = float(sum(count for _, count in self._batches))
-        self._graphs: dict[int, tuple[Tensor, ...]] = {}
+        self._take(batches)
         self._plain_attention = self._looked = False
         self.notes: list[str] = []
         self._steady: Steady = Steady(seed)
@@ -182,18 +182,18 @@ class Hvp:
         """Mean loss over the batches, without weight decay."""
         total = 0.0
         with torch.no_grad(), borrowed_rng():
-            for batch, count in self._batches:
+            for (batch, _), share in zip(self._batches, self._shares, strict=True):
                 with self._steady.held(self.model):
-                    total += float(self._loss(batch)) * count
-        return total / self._total
+                    total += float(self._loss(batch)) * share if share else 0.0
+        return total
 
     def gradient(self) -> Tensor:
         """Gradient [P] of the mean loss, with weight decay."""
         total = torch.zeros(self.size, dtype=self.dtype, device=self.device)
         with torch.enable_grad(), borrowed_rng():
-            for batch, count in self._batches:
+            for (batch, _), share in zip(self._batches, self._shares, strict=True):
                 with self._steady.held(self.model):
-                    total += self._flat(self._gradients(batch)).detach() * (count / self._total)
+                    total += self._flat(self._gradients(batch)).detach() * share if share else 0.0
         return total + self.decay * self.weights()
 
     def gradients(self) -> Tensor:
@@ -217,22 +217,27 @@ class Hvp:
         with torch.enable_grad(), borrowed_rng():
             if self._undecided and self.products >= _BEFORE_TRYING:
                 self._decide(vector)
-            for place, (_, count) in enumerate(self._batches):
-                total += self._product(place, vector) * (count / self._total)
+            for place, share in enumerate(self._shares):
+                total += self._product(place, vector) * share if share else 0.0
         self.products += 1
         return total + self.decay * vector
 
     def over(self, batches: Sequence[WeightedBatch]) -> Hvp:
         """The Hessian at the same weights over other batches; the model is shared, so go nowhere with either."""
         other = copy.copy(self)
-        other._batches, other._graphs, other.notes = list(batches), {}, []
-        other._total = float(sum(count for _, count in batches))
-        other.products = 0.0
+        other.products, other.notes = 0.0, []
+        other._take(batches)
         return other
+
+    def _take(self, batches: Sequence[WeightedBatch]) -> None:
+        self._batches = list(batches)
+        self._graphs: dict[int, tuple[Tensor, ...]] = {}
+        weights = [mean_weight(self.task, batch, count) for batch, count in self._batches]
+        self._shares = [one / (sum(weights) or 1.0) for one in weights]
 
     def parts(self, count: int) -> list[WeightedBatch]:
         """The same examples in about `count` smaller batches of about the same size; one that resists stays whole."""
-        size = max(1, math.ceil(self._total / count))
+        size = max(1, math.ceil(sum(held for _, held in self._batches) / count))
         return [part for batch, held in self._batches for part in _cut(batch, held, size)]
 
     def on_batch(self, place: int, vector: Tensor) -> Tensor:
@@ -259,7 +264,7 @@ class Hvp:
             if self.method == "forward":
                 self.method = "reverse"
                 return self._product(place, vector)
-            if any(sign in said for sign in _WITHOUT_SECOND):
+            if lacks_second(said):
                 raise TaskError(f"`loss` has no second derivative: {said}; replace that operation") from error
             raise
 
@@ -272,7 +277,7 @@ class Hvp:
                 # The loss is linear in the weights, piece by piece: its second derivative is zero.
                 return torch.zeros_like(vector)
             if not self._looked:
-                _refuse_marked_nodes(gradients)
+                refuse_marked_nodes(gradients)
                 self._looked = True
             if self._keep:
                 self._graphs[place] = gradients
@@ -284,16 +289,14 @@ class Hvp:
         return self._flat(found).detach()
 
     def _forward(self, place: int, vector: Tensor) -> Tensor:
-        names = [name for name, _ in self._named]
-        batch = self._batches[place][0]
+        names = [f"model.{name}" for name, _ in self._named]
+        whole, batch = _LossOf(self.task, self.model), self._batches[place][0]
 
         def loss(weights: dict[str, Tensor]) -> Tensor:
-            def called(*args: Any, **kwargs: Any) -> Any:
-                return functional_call(self.model, weights, args, kwargs)
+            found: Tensor = functional_call(whole, weights, (batch,))
+            return found
 
-            return self.task.loss_of(called, batch)
-
-        here = {name: one.detach() for name, one in self._named}
+        here = {name: one.detach() for name, (_, one) in zip(names, self._named, strict=True)}
         along = dict(zip(names, self._split(vector), strict=True))
         with self._steady.held(self.model), self._attention(), warnings.catch_warnings():
             # Of torch's own, when its rules for forward mode are first loaded.
@@ -340,7 +343,8 @@ class Hvp:
                         warnings.simplefilter("ignore")
                         self._forward(0, vector) if method == "forward" else self._product(0, vector)
                     spent[method] = time.perf_counter() - started
-            except (RuntimeError, NotImplementedError, TaskError):
+            except Exception:
+                # Whatever the user's code does in forward mode: the other way is there.
                 if method == "reverse":
                     raise
                 spent.pop(method, None)
@@ -357,6 +361,17 @@ class Hvp:
         return torch.cat([one.reshape(-1) for one in tensors])
 
 
+class _LossOf(nn.Module):
+    """Batch to loss. A loss that takes the model gets the module itself, whatever weights are put in."""
+
+    def __init__(self, task: Task, model: nn.Module) -> None:
+        super().__init__()
+        self.task, self.model = task, model
+
+    def forward(self, batch: Any) -> Tensor:
+        return self.task.loss_of(self.model, batch)
+
+
 def _cut(batch: Any, held: int, size: int) -> list[WeightedBatch]:
     """Pieces of at most `size` of the `held` examples, where every tensor of the batch has one row for each."""
     tensors = [leaf for leaf in pytree.tree_leaves(batch) if isinstance(leaf, Tensor)]
@@ -368,20 +383,3 @@ def _cut(batch: Any, held: int, size: int) -> list[WeightedBatch]:
         piece = pytree.tree_map(lambda leaf, a=low, b=high: leaf[a:b] if isinstance(leaf, Tensor) else leaf, batch)
         pieces.append((piece, high - low))
     return pieces
-
-
-def _refuse_marked_nodes(gradients: Sequence[Tensor]) -> None:
-    """Refuse what `once_differentiable` marks: torch only complains if it is passed, and it ends the graph there."""
-    waiting = [one.grad_fn for one in gradients if one.grad_fn is not None]
-    known = set()
-    while waiting:
-        node = waiting.pop()
-        if node in known:
-            continue
-        known.add(node)
-        if type(node).__name__ in ("Error", "DelayedError"):
-            raise TaskError(
-                "`loss` has no second derivative: model or loss use an operation whose backward pass is marked "
-                "once_differentiable; replace that operation"
-            )
-        waiting += [other for other, _ in node.next_functions if other is not None]

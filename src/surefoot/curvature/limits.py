@@ -20,7 +20,7 @@ from surefoot.curvature.hvp import Hvp
 from surefoot.maths.quadratics import Rule, overshoot_lr, stability_limit
 from surefoot.records.curvature import Verdict
 
-__all__ = ["EDGE", "Reading", "Scaled", "limit_of", "read_optimizer", "verdict_of"]
+__all__ = ["EDGE", "Reading", "Scaled", "limit_of", "overshoot_of", "read_optimizer", "verdict_of"]
 
 EDGE = (0.9, 1.1)
 """Shares of the limit between which a rate is at the edge: where sharpness hovers, it does so within a few percent."""
@@ -32,6 +32,8 @@ class Reading:
 
     rule: Rule | None
     beta: float = 0.0
+    look: float | None = None
+    """Share of the averaged momentum in the step of NAdam; None where the rule has none of its own."""
     scale: Tensor | None = None
     """[P], or None for ones."""
     added_decay: float | Tensor = 0.0
@@ -78,7 +80,17 @@ def read_optimizer(
     decays = [float(groups[id(one)].get("weight_decay", 0.0)) for one in parameters]
     factors = [float(groups[id(one)].get("lr_factor", 1.0)) for one in parameters]
     rule, beta = read(first)
+    look = _nadams(groups[id(parameters[0])], optimizer.state.get(parameters[0], {}))[0] if name == "nadam" else None
     notes: tuple[str, ...] = ()
+    dampening = float(first.get("dampening", 0.0)) if beta else 0.0
+    if dampening >= 1.0:
+        return Reading(None, notes=(f"no stability limit is known for a dampening of {dampening:g}: it lies below 1",))
+    if dampening:
+        # Every step but the first is so much shorter.
+        factors = [factor * (1.0 - dampening) for factor in factors]
+        notes = (
+            f"with a dampening of {dampening:g} steps are {1.0 - dampening:.3g} times as long: the limit counts it",
+        )
     scale: Tensor | None = None
     adaptive = name != "sgd" and name != "asgd"
     if adaptive:
@@ -92,7 +104,7 @@ def read_optimizer(
             parts.append(divisor.reshape(-1))
         scale = torch.cat(parts).clamp_min(torch.finfo(parts[0].dtype).tiny).rsqrt()
         if not any(optimizer.state.get(one) for one in parameters):
-            notes = ("before the first step the preconditioner is made from gradients at the same weights",)
+            notes += ("before the first step the preconditioner is made from gradients at the same weights",)
     if any(factor != 1.0 for factor in factors):
         spread = torch.cat(
             [torch.full((one.numel(),), f**0.5, dtype=one.dtype) for one, f in zip(parameters, factors, strict=True)]
@@ -104,14 +116,20 @@ def read_optimizer(
         added = decays[0] if len(set(decays)) == 1 else torch.cat(
             [torch.full((one.numel(),), d, dtype=one.dtype) for one, d in zip(parameters, decays, strict=True)]
         ).to(parameters[0])  # fmt: skip
-    return Reading(rule, beta, scale, added, max(decays, default=0.0) if apart else 0.0, adaptive, notes)
+    own = max(decays, default=0.0) if apart else 0.0
+    return Reading(rule, beta, look, scale, added, own, adaptive, notes)
 
 
 def limit_of(reading: Reading, largest: float) -> float | None:
     """Largest stable rate when `largest` is the top eigenvalue of s H s; infinity where nothing curves upwards."""
     if reading.rule is None:
         return None
-    return stability_limit(largest, reading.rule, reading.beta, reading.own_decay)
+    return stability_limit(largest, reading.rule, reading.beta, reading.own_decay, reading.look)
+
+
+def overshoot_of(reading: Reading, largest: float) -> float | None:
+    """Rate above which one step jumps across the valley, `largest` being as for `limit_of`."""
+    return None if reading.rule is None else overshoot_lr(largest, reading.rule, reading.beta, reading.look)
 
 
 def verdict_of(reading: Reading, largest: float, error: float, lr: float) -> Verdict:
@@ -121,15 +139,15 @@ def verdict_of(reading: Reading, largest: float, error: float, lr: float) -> Ver
 
 
 def _verdict(reading: Reading, largest: float, lr: float) -> Verdict:
-    limit = limit_of(reading, largest)
-    if limit is None or not math.isfinite(largest) or reading.rule is None:
+    limit, overshoot = limit_of(reading, largest), overshoot_of(reading, largest)
+    if limit is None or overshoot is None or not math.isfinite(largest):
         return "unknown"
     share = lr / limit
     if share > EDGE[1]:
         return "beyond"
     if share >= EDGE[0]:
         return "at the edge"
-    return "oscillating but stable" if lr > overshoot_lr(largest, reading.rule, reading.beta) else "stable"
+    return "oscillating but stable" if lr > overshoot else "stable"
 
 
 def _divisor(name: str, state: dict[str, Any], group: dict[str, Any], guess: Tensor | None) -> Tensor | None:
@@ -143,6 +161,8 @@ def _divisor(name: str, state: dict[str, Any], group: dict[str, Any], guess: Ten
         root = _root(square / (1 - beta2**t), group)
         if name == "radam":
             return _rectified(root, t, beta1, beta2)
+        if name == "nadam":
+            return torch.mul(root, 1 - _nadams(group, state)[1])
         # The start of the averaged gradient at zero is made up for by a larger step, which is part of P.
         corrected: Tensor = root * (1 - beta1**t)
         return corrected
@@ -178,6 +198,13 @@ def _rectified(root: Tensor, t: float, beta1: float, beta2: float) -> Tensor:
         return torch.full_like(root, corrected)
     share = (length - 4) * (length - 2) * longest / ((longest - 4) * (longest - 2) * length)
     return torch.mul(root, corrected / math.sqrt(share))
+
+
+def _nadams(group: dict[str, Any], state: dict[str, Any]) -> tuple[float, float]:
+    """Momentum of NAdam's next step, which warms up, and the product of all until then (Dozat 2016, algorithm 8)."""
+    warmth = 1 - 0.5 * 0.96 ** ((float(state.get("step", 0.0)) + 1) * float(group["momentum_decay"]))
+    momentum = float(group["betas"][0]) * warmth
+    return momentum, float(state.get("mu_product", 1.0)) * momentum
 
 
 def _sgd(group: dict[str, Any]) -> tuple[Rule, float]:

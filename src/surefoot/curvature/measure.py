@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from surefoot.curvature.hvp import Hvp, batches_of, trainable
 from surefoot.curvature.layers import layer_curvatures
-from surefoot.curvature.limits import Reading, limit_of, read_optimizer, verdict_of
+from surefoot.curvature.limits import Reading, limit_of, overshoot_of, read_optimizer, verdict_of
 from surefoot.curvature.noise import gradient_noise, noise_batches
 from surefoot.curvature.plan import Plan, make_plan
 from surefoot.curvature.sharpness import bulk, density_grid, largest, smallest
@@ -25,7 +25,6 @@ from surefoot.engines.batches import steps_of
 from surefoot.engines.optimizers import build_optimizer, name_of
 from surefoot.engines.serial import parameter_groups
 from surefoot.errors import InputError, TaskError
-from surefoot.maths.quadratics import overshoot_lr
 from surefoot.records import Curvature, NoiseScale, Provenance, Recipe, float_series, int_series
 from surefoot.tasks.borrowing import borrowed_rng
 from surefoot.tasks.task import Task
@@ -248,7 +247,7 @@ class _Measurement:
             rule=reading.rule or "",
             beta=reading.beta,
             preconditioned=top.scaled.value if top.scaled is not None and reading.adaptive else None,
-            overshoot=None if reading.rule is None else overshoot_lr(meets.value, reading.rule, reading.beta),
+            overshoot=overshoot_of(reading, meets.value),
             eigenvalues=float_series(top.plain.values),
             eigenvalue_errors=float_series(top.plain.errors),
             diverged=run is not None and run.diverged,

@@ -154,6 +154,8 @@ def _drive(
         if engine.done < point:
             return
         validation = engine.validate()
+        if not validation.members:  # the last one died with this very update
+            return
         if monitor:
             moved = Validation(
                 validation.step,

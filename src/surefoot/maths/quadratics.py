@@ -7,7 +7,7 @@ variance of a single example's gradient. A *rule* is how a gradient becomes a st
 - ``heavy-ball``: m ← beta m + g;  w ← w - lr m                       (torch's SGD with momentum)
 - ``nesterov``: m ← beta m + g;  w ← w - lr (g + beta m)              (torch's SGD with nesterov=True)
 - ``averaged``: m ← beta m + (1 - beta) g;  w ← w - lr m              (Adam's, with its preconditioner in h)
-- ``averaged-nesterov``: the same m;  w ← w - lr ((1 - beta) g + beta m)   (NAdam's)
+- ``averaged-nesterov``: the same m;  w ← w - lr ((1 - look) g + look m)   (NAdam's; `look` is beta if not given)
 
 On a quadratic g = h w, so each rule is a 2 x 2 matrix that acts on every eigen-direction by itself; it is stable while
 the matrix's largest eigenvalue in magnitude, its *radius*, is at most 1.
@@ -59,7 +59,9 @@ def descent_path(h: float, lr: float, start: float, steps: int) -> Floats:
     return np.asarray(start * (1.0 - lr * h) ** np.arange(steps + 1, dtype=np.float64))
 
 
-def stability_limit(h: float, rule: Rule = "plain", beta: float = 0.0, decay: float = 0.0) -> float:
+def stability_limit(
+    h: float, rule: Rule = "plain", beta: float = 0.0, decay: float = 0.0, look: float | None = None
+) -> float:
     """Largest stable rate at curvature `h`; infinity where `h` (with decay) is not above 0.
 
     2 / h plain; (2 + 2 beta) / h heavy ball; (2 + 2 beta) / ((1 + 2 beta) h) Nesterov (Cohen et al. 2021,
@@ -70,47 +72,54 @@ def stability_limit(h: float, rule: Rule = "plain", beta: float = 0.0, decay: fl
         rule: see the module's text.
         beta: momentum, from 0 to below 1.
         decay: weight decay apart from the gradient (AdamW: w ← (1 - lr decay) w first), from 0.
+        look: share of m in the step of ``averaged-nesterov``; None takes `beta`.
 
     Raises:
         InputError: no such rule, or a momentum out of its range.
     """
     _check(rule, beta)
+    look = beta if look is None else look
     # At the limit the characteristic polynomial has the root -1: 2 (1 + beta) = lr (gain h + (1 + beta) decay).
     gain = {
         "plain": 1.0,
         "heavy-ball": 1.0,
         "nesterov": 1.0 + 2.0 * beta,
         "averaged": 1.0 - beta,
-        "averaged-nesterov": (1.0 + 2.0 * beta) * (1.0 - beta),
+        "averaged-nesterov": 1.0 + beta - 2.0 * look * beta,
     }[rule]
     inertia = 1.0 if rule == "plain" else 1.0 + beta
     push = gain * h + inertia * decay
     return 2.0 * inertia / push if push > 0 else math.inf
 
 
-def overshoot_lr(h: float, rule: Rule = "plain", beta: float = 0.0) -> float:
+def overshoot_lr(h: float, rule: Rule = "plain", beta: float = 0.0, look: float | None = None) -> float:
     """Rate above which one step from rest jumps across the valley: 1 / h for plain descent and heavy ball."""
     _check(rule, beta)
+    look = beta if look is None else look
     gain = {
         "plain": 1.0,
         "heavy-ball": 1.0,
         "nesterov": 1.0 + beta,
         "averaged": 1.0 - beta,
-        "averaged-nesterov": (1.0 - beta) * (1.0 + beta),
+        "averaged-nesterov": 1.0 - look * beta,
     }[rule]
     return 1.0 / (gain * h) if h > 0 else math.inf
 
 
-def path_radius(h: float, lr: float, rule: Rule = "plain", beta: float = 0.0, decay: float = 0.0) -> float:
+def path_radius(
+    h: float, lr: float, rule: Rule = "plain", beta: float = 0.0, decay: float = 0.0, look: float | None = None
+) -> float:
     """Largest magnitude of the eigenvalues of one step, (w, m) to (w, m): the slow twin of `stability_limit`."""
     _check(rule, beta)
+    look = beta if look is None else look
     if rule == "plain":
         return abs(1.0 - lr * decay - lr * h)
     share = 1.0 - beta if rule.startswith("averaged") else 1.0
     from_w, from_m = share * h, beta  # m' = from_w w + from_m m
     own = 1.0 - lr * decay
     if rule.endswith("nesterov"):
-        step = [[own - lr * (share * h + beta * from_w), -lr * beta * from_m], [from_w, from_m]]
+        direct, ahead = (1.0 - look, look) if rule.startswith("averaged") else (1.0, beta)
+        step = [[own - lr * (direct * h + ahead * from_w), -lr * ahead * from_m], [from_w, from_m]]
     else:
         step = [[own - lr * from_w, -lr * from_m], [from_w, from_m]]
     return float(np.abs(np.linalg.eigvals(np.array(step))).max())
