@@ -25,6 +25,8 @@ oracle's seeds, the share lost is (L - L*) / (L0 - L*). A recommendation that di
     python benchmarks/find_quality.py blind             # six more, looked at once after a prior was fitted
     python benchmarks/find_quality.py oracle-sealed     # makes benchmarks/records/oracle_sealed.json (once)
     python benchmarks/find_quality.py sealed            # six more, looked at once with everything as it was
+    python benchmarks/find_quality.py oracle-apart      # makes benchmarks/records/oracle_apart.json (once)
+    python benchmarks/find_quality.py apart             # six more, judged without a look at them before
 """
 
 from __future__ import annotations
@@ -44,6 +46,7 @@ import torch
 
 from find_peers import suggestions
 from panel import CASES, Case, make_task
+from panel_apart import APART_CASES
 from panel_blind import BLIND_CASES
 from panel_held import HELD_CASES
 from panel_kept import KEPT_CASES
@@ -66,7 +69,7 @@ SEARCH_SEED = 100
 ORACLES = {
     "oracle": CASES, "oracle-more": MORE_CASES, "oracle-ordinary": ORDINARY_CASES, "oracle-last": LAST_CASES,
     "oracle-wide": WIDE_CASES, "oracle-held": HELD_CASES, "oracle-kept": KEPT_CASES,
-    "oracle-blind": BLIND_CASES, "oracle-sealed": SEALED_CASES,
+    "oracle-blind": BLIND_CASES, "oracle-sealed": SEALED_CASES, "oracle-apart": APART_CASES,
 }  # fmt: skip
 """What is asked for to make a record of oracles, whose name it also is but for the hyphen, and the cases in it."""
 ALL_CASES = tuple(case for cases in ORACLES.values() for case in cases)

@@ -182,6 +182,7 @@ _MADE: dict[str, Callable[[], Task]] = {
 
 def make_task(name: str) -> Task:
     """The task of that name: of a panel, or of the catalogue."""
+    from panel_apart import APART_TASKS
     from panel_blind import BLIND_TASKS
     from panel_held import HELD_TASKS
     from panel_kept import KEPT_TASKS
@@ -192,7 +193,7 @@ def make_task(name: str) -> Task:
     from panel_wide import WIDE_TASKS
 
     made = _MADE | MORE_TASKS | ORDINARY_TASKS | LAST_TASKS | WIDE_TASKS | HELD_TASKS | KEPT_TASKS | BLIND_TASKS
-    made |= SEALED_TASKS
+    made |= SEALED_TASKS | APART_TASKS
     return made[name]() if name in made else find_entry(name).make()
 
 

@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 TASK = """
@@ -184,3 +188,14 @@ def test_a_recipe_without_a_rate_says_what_to_give(surefoot, tmp_path):
     found.save(tmp_path / "found.json")
     _one_line(surefoot("train", "iris", "--recipe", tmp_path / "found.json"), "(every rate diverged); give --lr")
     assert surefoot("train", "iris", "--recipe", tmp_path / "found.json", "--lr", "0.1", "-q").code == 0
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only where there is such a device")
+def test_an_output_without_room_is_no_defect():
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "surefoot", "tasks"], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "output cannot be written" in done.stderr

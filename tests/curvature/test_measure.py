@@ -66,6 +66,38 @@ def test_a_run_that_diverges_is_told_at_its_last_good_point():
     assert found.statement.endswith("The short run diverged.")
 
 
+@pytest.mark.parametrize("lr", [0.2, 0.26])
+def test_where_a_schedule_decays_the_peak_is_judged_not_what_is_left_of_it(lr):
+    found = sf.curvature(bowl(), lr=lr, batch_size="full", schedule="cosine", epochs=200, track=True)
+    assert found.step == max(
+        step for step, one in zip(found.track_step, found.track_lr, strict=True) if one >= 0.9 * lr
+    )
+    assert 0 < found.step < found.track_step[-1] == 200
+    assert found.lr == pytest.approx(lr * 0.5 * (1 + math.cos(math.pi * found.step / 200)))
+    assert found.verdict == ("oscillating but stable" if lr < 0.25 else "at the edge")
+    assert f"a peak of {lr}" in found.statement
+    assert any("highest rate of the run" in note for note in found.notes)
+    assert len(found.loss) == 200
+
+
+def test_beyond_the_limit_there_is_no_level_that_the_loss_settles_at():
+    found = sf.curvature(bowl(noise=0.1), lr=0.3, batch_size=8, steps=4, noise=True)
+    assert found.verdict == "beyond"
+    assert found.noise_scale.floor is None
+    assert sf.curvature(bowl(noise=0.1), lr=0.01, batch_size=8, steps=4).noise_scale.floor > 0
+
+
+def test_batches_that_are_averaged_into_one_step_make_less_noise():
+    floors = [
+        sf.curvature(bowl(noise=0.1), lr=0.01, batch_size=size, accumulate=count, steps=0, seed=1).noise_scale
+        for size, count in ((8, 2), (16, 1), (8, 1))
+    ]
+    assert [one.recipe_batch for one in floors] == [16, 16, 8]
+    assert floors[0].floor == pytest.approx(floors[1].floor, rel=0.5) != floors[2].floor
+    # The variance is that of the same eight batches; (1 / 16 - 1 / 64) over (1 / 8 - 1 / 64).
+    assert floors[0].floor == pytest.approx(floors[2].floor * 3 / 7)
+
+
 def test_momentum_nesterov_and_decay_change_the_limit():
     plain = {"batch_size": "full"}
     assert sf.curvature(bowl(), momentum=0.9, **plain).limit == pytest.approx(3.8 / 8, rel=1e-4)
@@ -195,6 +227,32 @@ class TestRefused:
         with pytest.raises(InputError, match=said):
             sf.curvature(iris, **options)
 
+    @pytest.mark.parametrize(
+        ("options", "said"),
+        [
+            ({"memory": "4GB"}, "whole number of bytes"),
+            ({"examples": 3.5}, "`examples` is 3.5"),
+            ({"seed": None}, "`seed` is None"),
+            ({"tolerance": "tight"}, "`tolerance` is 'tight'"),
+            ({"lr": 1e39}, "at most 1e"),
+        ],
+    )
+    def test_values_of_other_types(self, iris, options, said):
+        with pytest.raises(InputError, match=said):
+            sf.curvature(iris, **options)
+
+    def test_a_model_without_parameters(self, iris):
+        still = sf.Task(nn.Identity, (torch.ones(4, 2),) * 2, (torch.ones(4, 2),) * 2, loss=nn.MSELoss())
+        with pytest.raises(TaskError, match="no parameters"):
+            sf.curvature(still)
+
+    def test_damaged_data(self, iris):
+        x = torch.ones(8, 2)
+        x[3, 1] = math.nan
+        broken = sf.Task(lambda: nn.Linear(2, 1), (x, x[:, :1]), (x[:2], x[:2, :1]), loss=nn.MSELoss())
+        with pytest.raises(InputError, match=r"nan|NaN"):
+            sf.curvature(broken)
+
     def test_no_task(self):
         with pytest.raises(TaskError, match="`task` is int"):
             sf.curvature(3)
@@ -214,6 +272,19 @@ class TestRefused:
     def test_a_verdict_without_a_rate_is_no_record(self):
         with pytest.raises(RecordError, match="a verdict is on a rate"):
             Curvature("t", 1.0, 0.0, 0.0, True, 1, 0, 2.0, "sgd", None, None, "stable", "")
+
+
+def test_sparse_gradients_of_embeddings_are_taken_as_dense_ones():
+    words, classes = torch.arange(40).view(8, 5) % 9, torch.arange(8) % 3
+    found = []
+    for sparse in (True, False):
+
+        def model(sparse=sparse):
+            return nn.Sequential(nn.Embedding(9, 4, sparse=sparse), nn.Flatten(), nn.Linear(20, 3))
+
+        task = sf.Task(model, (words, classes), (words, classes), loss=nn.CrossEntropyLoss(), device="cpu")
+        found.append(sf.curvature(task, lr=0.1, batch_size=4, steps=6).sharpness)
+    assert found[0] == pytest.approx(found[1], rel=1e-6)
 
 
 def test_little_memory_means_smaller_pieces_and_the_same_answer(iris):

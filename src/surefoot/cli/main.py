@@ -8,6 +8,7 @@ the place of an error is shown too.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sys
 import traceback
@@ -22,6 +23,7 @@ __all__ = ["app", "main"]
 
 INTERRUPTED = 130
 DEFECT = 70
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS)
 
 _PLACES = {
     "find": ("surefoot.cli.find:find", "Find the learning rate of a training."),
@@ -104,6 +106,9 @@ def _run(words: list[str]) -> int:
         return 2
     except Exception as error:  # noqa: BLE001 - the last one to see it says where to look
         _trace()
+        if isinstance(error, OSError) and error.errno in _NO_ROOM:
+            _complain(f"the output cannot be written: {error.strerror}; make room or write it elsewhere")
+            return 2
         _complain(f"defect: {type(error).__name__}: {error}; SUREFOOT_TRACEBACK=1 shows where")
         return DEFECT
     return 0

@@ -122,6 +122,11 @@ class Hvp:
         if not self._named:
             raise TaskError("`model` has no parameter that requires a gradient; set requires_grad of those to train")
         self._parameters = [one for _, one in self._named]
+        for module in self.model.modules():
+            if isinstance(module, nn.Embedding | nn.EmbeddingBag):
+                module.sparse = False  # dense gradients hold the same numbers
+        if any(one.is_complex() for one in self._parameters):
+            raise TaskError("`model` has complex parameters, for which no curvature is told; take pairs of real ones")
         if len({one.dtype for one in self._parameters}) > 1:
             raise TaskError("the parameters of `model` have several types; take one, such as float32, for all")
         self.size = sum(one.numel() for one in self._parameters)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import numbers
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -27,6 +28,7 @@ from surefoot.engines.serial import parameter_groups
 from surefoot.errors import InputError, TaskError
 from surefoot.records import Curvature, NoiseScale, Provenance, Recipe, float_series, int_series
 from surefoot.tasks.borrowing import borrowed_rng
+from surefoot.tasks.checking import check_task
 from surefoot.tasks.task import Task
 
 __all__ = ["curvature"]
@@ -36,6 +38,8 @@ _STEPS = (50, 200)
 _TRACKED_STEPS = (200, 2000)
 """The same with `track`: the whole training, within these."""
 _POINTS, _TRACKED_POINTS = 5, 40
+_NEAR_PEAK = 0.9
+"""Share of the highest rate of the run, up to which a rate counts as near it: there the verdict holds."""
 
 
 def curvature(
@@ -93,7 +97,8 @@ def curvature(
         **options: of the optimizer.
 
     Returns:
-        What was measured, at the step that it says. Ctrl-C ends the short run, and what is there is measured.
+        What was measured, at the step that it says: the last point of the short run at which the rate was near its
+        highest. Ctrl-C ends the short run, and what is there is measured.
 
     Raises:
         InputError: an argument that cannot be used, or a loss without a second derivative.
@@ -101,10 +106,14 @@ def curvature(
     """
     if not isinstance(task, Task):
         raise TaskError(f"`task` is {type(task).__name__}; make one with surefoot.Task(model, train, val, loss=...)")
-    for name, value, low in (("steps", steps, 0), ("top_k", top_k, 1)):
-        if value is not None and not (isinstance(value, int) and value >= low):
-            raise InputError(f"`{name}` is {value!r}; it is a whole number from {low}")
-    if not 0 < tolerance < 1:
+    whole: dict[str, tuple[Any, int]] = {
+        "steps": (steps, 0), "top_k": (top_k, 1), "examples": (examples, 1), "memory": (memory, 1),
+    }  # fmt: skip
+    for name, (value, low) in whole.items():
+        if value is not None and not (isinstance(value, numbers.Integral) and int(value) >= low):
+            what = " of bytes" if name == "memory" else ""
+            raise InputError(f"`{name}` is {value!r}; it is a whole number{what} from {low}")
+    if not isinstance(tolerance, float) or not 0 < tolerance < 1:
         raise InputError(f"`tolerance` is {tolerance!r}; it lies above 0 and below 1")
     recipe = Recipe(
         optimizer=name_of(optimizer), lr=lr, options=dict(options), schedule=schedule,
@@ -140,7 +149,9 @@ class _Measurement:
         tolerance: float,
     ) -> None:
         self.task, self.recipe, self.tolerance = task, recipe, tolerance
-        self.notes: list[str] = list(task.notes)
+        # Without a rate nothing is trained, and batches larger than the data are no harm.
+        checked = recipe if recipe.lr is not None else recipe.replace(batch_size="full")
+        self.notes: list[str] = [*task.notes, *check_task(task, checked)]
         model = task.make_model(recipe.seed)
         self.weights = None if weights is None else load_weights(model, weights)
         self.plan: Plan = make_plan(task, model, examples=examples, memory=memory)
@@ -196,13 +207,25 @@ class _Measurement:
             self.notes.append(f"the short run was interrupted after {run.done} of {steps} updates")
         if run.diverged:
             self.notes.append(f"the loss ran away after {run.done} updates; what is said holds for the last good point")
-            self._return_to_the_last_point(run)
+        if run.points:
+            self._return_to(run, _judged(run.points))
 
-    def _return_to_the_last_point(self, run: ShortRun) -> None:
-        last = run.points[-1].step if run.points else 0
+    def _return_to(self, run: ShortRun, point: Point) -> None:
+        """Go back to where `point` was measured, by the same updates once more."""
+        if point.step == run.done and not run.diverged:
+            return
+        if point.step < run.points[-1].step:
+            self.notes.append(
+                f"what is said holds after {point.step} updates, the last point near the highest rate of the run; the "
+                f"schedule then lowered it"
+            )
         again = ShortRun(self.task, self.recipe, weights=self.weights)
-        again.advance(last)
-        again.points, again.found, again.losses, again.diverged = run.points, run.found, run.losses, True
+        try:
+            again.advance(point.step)
+        except KeyboardInterrupt:
+            self.interrupted = True
+            self.notes.append(f"interrupted on the way back: what is said holds after {again.done} updates")
+        again.points, again.found, again.losses, again.diverged = run.points, run.found, run.losses, run.diverged
         again.products = run.products
         self.run, self.model, self.optimizer = again, again.single.model, again.single.optimizer
 
@@ -229,7 +252,7 @@ class _Measurement:
         limit = limit_of(reading, top.meets.value)
         meets = top.meets
         error = float(meets.errors[0]) if meets.converged else max(float(meets.residuals[0]), float(meets.errors[0]))
-        step = 0 if run is None else (run.points[-1].step if run.diverged and run.points else run.done)
+        step = 0 if run is None else run.done
         found = Curvature(
             task=self.task.name,
             sharpness=top.plain.value,
@@ -257,7 +280,9 @@ class _Measurement:
             method=hvp.method,
         )
         found = dataclasses.replace(found, **self._along())
-        found = dataclasses.replace(found, noise_scale=self._noise(reading, lr, noise))
+        # Beyond its limit a training does not settle, and above no floor.
+        settles = lr is not None and (limit is None or lr < limit) and not found.diverged
+        found = dataclasses.replace(found, noise_scale=self._noise(reading, lr if settles else None, noise))
         if layers:
             update = None if run is None else run.update
             found = dataclasses.replace(found, layers=layer_curvatures(hvp, update=update, seed=recipe.seed))
@@ -283,8 +308,8 @@ class _Measurement:
     def _noise(self, reading: Reading, lr: float | None, hessian: bool) -> NoiseScale | None:
         room = int(2e9 / (8 * self.hvp.size))
         found = gradient_noise(
-            self.hvp, self.task, self.model, batch_size=self.recipe.batch_size, reading=reading, lr=lr,
-            hessian=hessian, room=room, seed=self.recipe.seed,
+            self.hvp, self.task, self.model, batch_size=self.recipe.batch_size, accumulate=self.recipe.accumulate,
+            reading=reading, lr=lr, hessian=hessian, room=room, seed=self.recipe.seed,
         )  # fmt: skip
         if found is None:
             self.notes.append("there are too few examples to tell the noise of the gradient from the gradient")
@@ -324,3 +349,9 @@ class _Measurement:
             "density_at": float_series(at),
             "density": float_series(share),
         }
+
+
+def _judged(points: Sequence[Point]) -> Point:
+    """The last point at which the rate was near its highest: later ones say nothing about the peak."""
+    highest = max(point.lr for point in points)
+    return [point for point in points if point.lr >= _NEAR_PEAK * highest][-1]

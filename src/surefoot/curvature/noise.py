@@ -46,6 +46,7 @@ def gradient_noise(
     model: nn.Module,
     *,
     batch_size: int | str,
+    accumulate: int = 1,
     reading: Reading,
     lr: float | None,
     hessian: bool = False,
@@ -59,6 +60,7 @@ def gradient_noise(
         task: whose examples.
         model: where.
         batch_size: of the training.
+        accumulate: batches that are averaged into one step.
         reading: how the optimizer steps.
         lr: rate of the training.
         hessian: whether what needs the Hessian (batch sharpness, best rates) is measured too.
@@ -74,7 +76,7 @@ def gradient_noise(
     gram = (gradients @ gradients.T).double().cpu().numpy()
     found = from_gram(gram, each, seed=seed)
     size = task.train.size
-    used = size if isinstance(batch_size, str) else batch_size
+    used = size if isinstance(batch_size, str) else min(size, batch_size * accumulate)
     sizes, variances = _variances(gram, each)
     floor = None
     if lr is not None and reading.rule is not None and used < size:

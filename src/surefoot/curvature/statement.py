@@ -50,10 +50,14 @@ def _limit(found: Curvature) -> str:
 def _verdict(found: Curvature) -> str:
     if found.lr is None or found.verdict is None:
         return ""
+    peak = None if found.recipe is None else found.recipe.lr
+    rate = f"{found.lr:.4g}"
+    if peak is not None and not math.isclose(peak, found.lr, rel_tol=1e-3):
+        rate += f" that a peak of {peak:.4g} means there"
     if found.verdict == "unknown":
-        return f"Whether {found.lr:.4g} is stable cannot be told."
+        return f"Whether the rate {rate} is stable cannot be told."
     margin = "" if found.margin is None or math.isinf(found.margin) else f" (the limit is {found.margin:.3g} times it)"
-    return f"The rate {found.lr:.4g} is {found.verdict}{margin}."
+    return f"The rate {rate} is {found.verdict}{margin}."
 
 
 def _moved(found: Curvature) -> str:
@@ -71,4 +75,5 @@ def _moved(found: Curvature) -> str:
             f"At first the rate was beyond the limit ({start_limit:.3g}): training was thrown to where the sharpness "
             f"is {times:.2g} times lower (a catapult), and the loss went from {before:.3g} to {after:.3g}."
         )
-    return f"Over {steps} updates it {word} {times:.2g}-fold: what holds here need not hold later."
+    what = "the sharpness" if found.preconditioned is None else "the preconditioned one"
+    return f"Over {steps} updates {what} {word} {times:.2g}-fold: what holds at one step need not hold at another."

@@ -11,6 +11,9 @@ from surefoot.records.record import Record
 
 __all__ = ["Recipe"]
 
+_HIGHEST = 1e38
+"""Rate above which float32 has no numbers."""
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Recipe(Record):
@@ -46,8 +49,8 @@ class Recipe(Record):
 
     def __post_init__(self) -> None:
         """Refuse values that no training can have."""
-        if self.lr is not None and not (_number(self.lr) and math.isfinite(self.lr) and self.lr > 0):
-            raise RecipeError(f"`lr` is {self.lr!r}; a rate is a finite number above 0")
+        if self.lr is not None and not (_number(self.lr) and 0 < self.lr <= _HIGHEST):
+            raise RecipeError(f"`lr` is {self.lr!r}; a rate is a finite number above 0, at most {_HIGHEST:g}")
         if self.batch_size != "full" and not _whole(self.batch_size, 1):
             raise RecipeError(f'`batch_size` is {self.batch_size!r}; it is a whole number from 1, or "full"')
         if not (_number(self.epochs) and math.isfinite(self.epochs) and self.epochs > 0):
@@ -59,7 +62,9 @@ class Recipe(Record):
         if self.precision not in ("float32", "bf16"):
             raise RecipeError(f"`precision` is {self.precision!r}; it is `float32` or `bf16`")
         for name, value in (("seed", self.seed), ("data_seed", self.data_seed)):
-            if value is not None and not (_whole(value, 0) and value < 2**63):
+            if value is None and name == "data_seed":
+                continue
+            if value is None or not (_whole(value, 0) and value < 2**63):
                 raise RecipeError(f"`{name}` is {value!r}; it is a whole number from 0 to 2**63 - 1")
 
     @property

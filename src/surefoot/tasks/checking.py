@@ -253,7 +253,10 @@ def _check_gradients(model: nn.Module, loss: torch.Tensor) -> list[str]:
         raise TaskError(f"the gradient of `loss` cannot be computed: {in_one_line(error)}{where}") from error
     trained = {name: one for name, one in model.named_parameters() if one.requires_grad}
     for name, parameter in trained.items():
-        if parameter.grad is not None and not bool(torch.isfinite(parameter.grad).all()):
+        slope = parameter.grad
+        if slope is not None and slope.is_sparse:
+            slope = slope.coalesce().values()
+        if slope is not None and not bool(torch.isfinite(slope).all()):
             raise TaskError(f"the gradient of parameter `{name}` is NaN or infinite before any training")
     unused = [name for name, parameter in trained.items() if parameter.grad is None]
     model.zero_grad(set_to_none=True)
