@@ -171,6 +171,7 @@ def test_groups_with_their_own_rates_and_decays_count():
     assert reading.scale.tolist() == [2.0] * 4 + [1.0] * 2
     assert reading.added_decay.tolist() == [0.1] * 4 + [0.0] * 2
     assert not reading.adaptive
+    assert any("multiple of the rate" in note for note in reading.notes)
 
 
 def test_before_the_first_step_the_gradients_serve_and_it_is_said():

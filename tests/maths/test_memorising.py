@@ -86,3 +86,26 @@ def test_the_gap_speaks_for_neither_at_its_middle_and_is_bounded():
     assert one.gap_odds(0.1 * math.e) == pytest.approx(2.0)
     assert one.gap_odds(50.0) == 3.0
     assert one.gap_odds(0.01) == one.gap_odds(0.0) == one.gap_odds(-2.0) == -1.0
+
+
+def test_an_improvement_that_shrinks_speaks_for_memorising_and_one_that_grows_for_neither():
+    one = Memorising(shrunk=0.01, shrunk_weight=2.0, shrunk_bound=4.0)
+    assert one.shrunk_odds(-0.5) == one.shrunk_odds(0.0) == one.shrunk_odds(0.01) == 0.0
+    assert one.shrunk_odds(0.01 * math.e) == pytest.approx(2.0)
+    assert one.shrunk_odds(1.0) == 4.0
+
+
+@pytest.mark.parametrize("last", [0.85, 1.0, 1.15])
+def test_where_every_rate_does_worse_than_over_a_shorter_length_the_best_one_lies_lower(last):
+    """Improvements over a sixteenth, an eighth and a quarter of the training; its rates are the same throughout."""
+    lengths = np.repeat([4.0, 3.0, 2.0], len(X))
+    made = {"again": 5.0, "gaps": {4.0: 0.08, 3.0: 0.08, 2.0: 0.08}}
+    plain = Response(np.tile(X, 3), lengths, np.tile(_heights(-2.3), 3), **made)
+    found = Response(
+        np.tile(X, 3), lengths, np.tile(_heights(-2.3), 3), gains={4.0: 0.9, 3.0: 1.0, 2.0: last}, **made
+    )
+    if last < 1.0:
+        assert found.memorising > plain.memorising + 0.2
+        assert _best(found) < _best(plain) - 0.1
+    else:
+        assert found.memorising <= plain.memorising + 0.05

@@ -80,6 +80,9 @@ def read_optimizer(
     decays = [float(groups[id(one)].get("weight_decay", 0.0)) for one in parameters]
     factors = [float(groups[id(one)].get("lr_factor", 1.0)) for one in parameters]
     rule, beta = read(first)
+    own_rates: tuple[str, ...] = ()
+    if any(factor != 1.0 for factor in factors):
+        own_rates = ("some parameters take a multiple of the rate: the limit is that of the rate they multiply",)
     look = _nadams(groups[id(parameters[0])], optimizer.state.get(parameters[0], {}))[0] if name == "nadam" else None
     notes: tuple[str, ...] = ()
     dampening = float(first.get("dampening", 0.0)) if beta else 0.0
@@ -117,7 +120,7 @@ def read_optimizer(
             [torch.full((one.numel(),), d, dtype=one.dtype) for one, d in zip(parameters, decays, strict=True)]
         ).to(parameters[0])  # fmt: skip
     own = max(decays, default=0.0) if apart else 0.0
-    return Reading(rule, beta, look, scale, added, own, adaptive, notes)
+    return Reading(rule, beta, look, scale, added, own, adaptive, own_rates + notes)
 
 
 def limit_of(reading: Reading, largest: float) -> float | None:

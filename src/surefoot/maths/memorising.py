@@ -4,7 +4,8 @@ While a network *learns*, training and validation loss are lowest at the same ra
 the length of the training. Once the same data has been seen often it *memorises*: the training loss goes on to fall
 with the rate, the validation loss rises, and only how far training goes counts, rate times steps, as in early stopping.
 Then the best rate nearly halves with every doubling of the length, and lies well below the one that trains best; and
-the validation loss lies well above the training loss.
+the validation loss lies well above the training loss, and at the rates that a shorter training did best with it is
+higher than that one's.
 
 Lengths are in halvings of the full one, places in log10 of rates, as in `response.py`.
 """
@@ -43,6 +44,12 @@ class Memorising:
     """Growth of the log odds of memorising with the logarithm of that gap, and ..."""
     gap_bounds: tuple[float, float] = (-1.5, 3.0)
     """... how far they go."""
+    shrunk: float = 0.01
+    """Share by which the best improvement lies below that over a shorter length, that speaks for neither."""
+    shrunk_weight: float = 2.0
+    """Growth of the log odds of memorising with the logarithm of that share, and ..."""
+    shrunk_bound: float = 4.0
+    """... how far they go; an improvement that grows speaks for neither."""
 
     def spared(self, shorter: float, longer: float, *, again: float) -> float:
         """Chance that it does not begin between two lengths; it cannot before the data is seen again, at `again`."""
@@ -75,6 +82,16 @@ class Memorising:
         """
         low, high = self.gap_bounds
         return low if gap <= 0 else min(high, max(low, self.gap_weight * math.log(gap / self.gap)))
+
+    def shrunk_odds(self, share: float) -> float:
+        """Log odds of memorising over learning, by how far the best improvement fell from a shorter length to this.
+
+        While a network learns, training longer does no harm at the best rate. Where all rates tried do worse than a
+        shorter training did, all of them go too far.
+        """
+        if share <= self.shrunk:
+            return 0.0
+        return min(self.shrunk_bound, self.shrunk_weight * math.log(share / self.shrunk))
 
     def moves(self, places: Floats, halvings: float) -> Floats:
         """Chances [from, to] that the best rate goes from place to place when the training is so much longer."""

@@ -152,7 +152,8 @@ class Response:
         again: halvings that lead to the length over which training begins to see its data again: from there on it may
             memorise. By default it never does.
         gains: length in halvings to the improvement on the initial loss that was reached over it. Where training
-            longer still gains much, the optimum over the shorter length says less. None ignores this.
+            longer still gains much, the optimum over the shorter length says less; where it loses, training memorises.
+            None ignores this.
         also: a length that was not seen, over which curves will be drawn.
         initial_loss: loss before training, that gains are compared with; 0 if it is not known.
         usual: log10 of the rate that is usually best over the full length; None if nothing is known.
@@ -186,8 +187,10 @@ class Response:
         }
         self._again = again
         known = np.full(len(x), np.nan) if training is None else training
-        told = gaps or {}
-        self._regimes = {one: self._regime_evidence(one, x, halvings, known, told.get(one)) for one in lengths}
+        told, fallen = gaps or {}, _fallen(gains or {})
+        self._regimes = {
+            one: self._regime_evidence(one, x, halvings, known, told.get(one), fallen.get(one, 0.0)) for one in lengths
+        }
         self._growth = {one: _growth(lengths, gains or {}, initial_loss, one) for one in p.drifts}
         self._drifts = [(one, rate) for one in p.drifts for rate in one.rates]
         away = np.zeros(len(self.places)) if usual is None else (self.places - usual) / p.usual_scale
@@ -195,9 +198,9 @@ class Response:
         self._weights = self._chain(lengths)
 
     def _regime_evidence(
-        self, length: float, x: Floats, halvings: Floats, training: Floats, gap: float | None
+        self, length: float, x: Floats, halvings: Floats, training: Floats, gap: float | None, fallen: float
     ) -> Floats:
-        """Log evidence [learning and memorising, places] of the training losses over one length."""
+        """Log evidence [learning and memorising, places] of what else was seen over one length than heights."""
         regime, found = self.prior.memorising, np.zeros((2, len(self.places)))
         here = (halvings == length) & np.isfinite(training)
         if here.sum() >= _FEWEST:
@@ -206,6 +209,7 @@ class Response:
             found = regime.seen(self.places, np.log(np.exp(evidence - top).mean(0) + 1e-300) + top)
         if gap is not None:
             found[1] += regime.gap_odds(gap)
+        found[1] += regime.shrunk_odds(fallen)
         return found
 
     def _chain(self, lengths: list[float]) -> dict[float, Floats]:
@@ -305,6 +309,15 @@ class Response:
             which = (shape[rows], place[rows])
             drawn[rows] = length.given(x, int(number), means[:, which[0], which[1]].T, which, rng)
         return drawn
+
+
+def _fallen(gains: Mapping[float, float]) -> dict[float, float]:
+    """By length: the share by which the improvement lies below the greatest over a shorter one; 0 where it grew."""
+    found, most = {}, 0.0
+    for length in sorted(gains, reverse=True):
+        found[length] = max(0.0, 1.0 - gains[length] / most) if most > 0 else 0.0
+        most = max(most, gains[length])
+    return found
 
 
 def _growth(
