@@ -14,6 +14,7 @@ from torch.utils.data import Dataset
 from surefoot.engines.batches import BatchOrder
 from surefoot.engines.optimizers import name_of
 from surefoot.engines.serial import Serial
+from surefoot.engines.single import Single
 from surefoot.errors import RecipeError
 from surefoot.records import Recipe
 from surefoot.tasks.metrics import accuracy
@@ -382,6 +383,7 @@ class TestRefused:
             (Recipe(lr=0.1, options={"momentun": 0.9}), "has no option `momentun`; did you mean `momentum`"),
             (Recipe(lr=0.1, options={"momentum": -1.0}), "refuses its options"),
             (Recipe(lr=0.1, options={"nesterov": True}), "refuses its options"),
+            (Recipe(lr=0.1, optimizer="torch.optim:LBFGS"), "by a closure"),
             (Recipe(lr=0.1, schedule="cosin"), "`schedule`"),
         ],
     )
@@ -390,6 +392,15 @@ class TestRefused:
         with pytest.raises(RecipeError) as caught:
             Serial(classifier(), [recipe])
         assert said in str(caught.value)
+
+    @pytest.mark.parametrize("way", ["serial", "single"])
+    def test_a_step_that_the_optimizer_refuses(self, way):
+        recipe = Recipe(lr=0.1, optimizer="torch.optim:SparseAdam", batch_size=4)
+        with pytest.raises(RecipeError, match="SparseAdam` cannot make a step on this model: .*dense gradients"):
+            if way == "serial":
+                Serial(classifier(), [recipe], horizon=2).advance(1)
+            else:
+                Single(classifier(), recipe).update(0, 0.1, None)
 
     def test_groups_that_change_something_else(self):
         with pytest.raises(RecipeError, match=r"`groups` gives `momentum` for `0\.weight`; it can give lr_factor"):

@@ -427,6 +427,10 @@ class TestLoss:
         assert "`model` gives (8, 1) and the target of `train` has shape (8,)" in message
         assert "y.unsqueeze(-1)" in message
 
+    def test_a_loss_that_calls_the_model_under_another_name(self):
+        message = refusal(classifier(loss=lambda net, batch: F.cross_entropy(net(batch[0]), batch[1])), TaskError)
+        assert "names its first argument `model`, not `net`" in message
+
     def test_the_same_inside_a_loss_of_the_users(self):
         stretched = {"train": (rows(), numbers()), "val": (rows(), numbers())}
         message = refusal(regressor(loss=lambda output, y: F.mse_loss(output, y), **stretched), DataError)

@@ -15,8 +15,9 @@ from typing import Any
 import torch
 
 from surefoot.errors import RecipeError
+from surefoot.tasks.user_code import in_one_line
 
-__all__ = ["build_optimizer", "class_of", "name_of", "optimizer_names"]
+__all__ = ["build_optimizer", "class_of", "name_of", "optimizer_names", "step_refusal"]
 
 _TORCH: dict[str, type[torch.optim.Optimizer]] = {
     "adadelta": torch.optim.Adadelta,
@@ -98,6 +99,20 @@ def build_optimizer(
             raise RecipeError(f"optimizer `{name}` has no option `{option}`; {hint}")
     plain = {key: tuple(value) if isinstance(value, list) else value for key, value in options.items()}
     try:
-        return optimizer(groups, lr=lr, **plain)  # type: ignore[call-arg, arg-type]
+        made: torch.optim.Optimizer = optimizer(groups, lr=lr, **plain)  # type: ignore[call-arg, arg-type]
     except (TypeError, ValueError) as error:
         raise RecipeError(f"optimizer `{name}` refuses its options: {error}") from None
+    closure = inspect.signature(made.step).parameters.get("closure")
+    if closure is not None and closure.default is inspect.Parameter.empty:
+        raise RecipeError(
+            f"optimizer `{name}` computes the loss several times a step, by a closure, which is not done here; take "
+            "one that steps by the gradient, such as sgd or adamw"
+        )
+    return made
+
+
+def step_refusal(error: Exception, name: str) -> RecipeError:
+    """What is said of a step that optimizer `name` refuses; an error for want of memory is raised again as it is."""
+    if "memory" in str(error):
+        raise error
+    return RecipeError(f"optimizer `{name}` cannot make a step on this model: {in_one_line(error)}")

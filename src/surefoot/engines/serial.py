@@ -16,7 +16,7 @@ from torch import nn
 
 from surefoot.engines.batches import BatchOrder, steps_of
 from surefoot.engines.engine import Ledger, Validation, unit_schedule, val_groups
-from surefoot.engines.optimizers import build_optimizer
+from surefoot.engines.optimizers import build_optimizer, step_refusal
 from surefoot.errors import RecipeError
 from surefoot.records import Fate, Recipe, Run
 from surefoot.tasks.borrowing import borrowed_rng, mixed_seed, seed_all
@@ -144,7 +144,10 @@ class Serial:
             bound = float("inf") if recipe.clip is None else recipe.clip
             parameters = [p for p in model.parameters() if p.grad is not None]
             norm = float(nn.utils.clip_grad_norm_(parameters, bound)) if parameters else 0.0
-        optimizer.step()
+        try:
+            optimizer.step()
+        except (RuntimeError, TypeError, ValueError) as error:
+            raise step_refusal(error, recipe.optimizer) from error
         return total, norm
 
     def _set_rates(self, member: int, optimizer: torch.optim.Optimizer) -> None:

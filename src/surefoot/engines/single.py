@@ -16,7 +16,7 @@ from torch.optim import optimizer as machinery
 from torch.utils import _pytree as pytree
 
 from surefoot.engines.batches import BatchOrder
-from surefoot.engines.optimizers import build_optimizer
+from surefoot.engines.optimizers import build_optimizer, step_refusal
 from surefoot.engines.serial import parameter_groups
 from surefoot.errors import RecipeError
 from surefoot.records import Recipe
@@ -138,7 +138,10 @@ class Single:
         count = self.recipe.accumulate
         loss = self._backward(step) if count == 1 else self._accumulate(step * count, count)
         norm = self._norm()
-        self._step()
+        try:
+            self._step()
+        except (RuntimeError, TypeError, ValueError) as error:
+            raise step_refusal(error, self.recipe.optimizer) from error
         return loss, norm
 
     def _backward(self, number: int, share: int = 1) -> Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import inspect
 import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -204,7 +205,11 @@ def _loss_failed(
             f"{float(output.max()):.3g}; end it with a Sigmoid, or take BCEWithLogitsLoss"
         )
     shapes = f"output {shapes_of(output)}, target {shapes_of(target)}"
-    return TaskError(f"`loss` fails on a batch of `{name}` ({shapes}): {said}{where}")
+    hint = ""
+    if isinstance(error, TypeError | AttributeError | KeyError) and inspect.isfunction(task.loss):
+        first = next(iter(inspect.signature(task.loss).parameters), "")
+        hint = f"; a loss that calls the model itself names its first argument `model`, not `{first}`"
+    return TaskError(f"`loss` fails on a batch of `{name}` ({shapes}): {said}{where}{hint}")
 
 
 def _check_kind(loss: Any) -> None:
