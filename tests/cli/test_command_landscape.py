@@ -120,6 +120,35 @@ def test_an_interrupt_keeps_the_rows_that_are_done(surefoot, spec, tmp_path, mon
     assert "rows of the surface were evaluated" in said.out
 
 
+def test_an_interrupt_before_there_is_anything_to_draw(surefoot, spec, tmp_path, monkeypatch):
+    from surefoot.engines.serial import Serial
+    from surefoot.landscape import walks
+
+    def advance(self, steps):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Serial, "advance", advance)
+    monkeypatch.setattr(walks, "choose_engine", Serial)
+    for words in ((spec, "--lr", "0.1", "--steps", 9), ("bowl", "--lr", "0.1", "--steps", 9)):
+        said = surefoot("landscape", *words, "--json", tmp_path / "l.json")
+        assert said.code == 130
+        assert said.err.strip().startswith("surefoot: interrupted after 0 of 9 updates, before there was a step")
+        assert len(said.err.strip().splitlines()) == 1
+        assert not (tmp_path / "l.json").exists()
+
+
+def test_a_training_that_runs_away_is_drawn_around_its_start(surefoot, tmp_path):
+    (tmp_path / "wild.py").write_text(
+        TASK.replace("nn.Linear(3, 2)", "nn.Sequential(nn.Linear(3, 9), nn.Linear(9, 2))").replace(
+            "nn.CrossEntropyLoss()", "lambda o, t: (o - 3).pow(4).mean()"
+        )
+    )
+    said = surefoot("landscape", f"{tmp_path / 'wild.py'}:task", "--lr", "9", *QUICK)
+    assert said.code == 0, said.err
+    assert "the picture is around the weights before training" in " ".join(said.out.split())
+    assert "diverged" in said.out
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -141,7 +170,7 @@ def test_an_interrupt_keeps_the_rows_that_are_done(surefoot, spec, tmp_path, mon
         (("TASK", "--steps", "3", "--epochs", "3"), "both given"),
         (("TASK", "--memory", "tiny"), "no size"),
         (("TASK", "--directions", "up"), "there are eigenvector"),
-        (("TASK", "--around", "nowhere.pt", "--grid", "3"), "no such checkpoint"),
+        (("TASK", "--around", "nowhere.pt", "--grid", "3"), "there is no such file"),
         (("TASK", "--recipe", "nowhere.json"), "no such file"),
         (("TASK", "--animate", "gif", "--lr", "0.1"), "without `--out`"),
         (("TASK", "--animate", "avi"), "--animate"),
@@ -162,6 +191,7 @@ def test_a_recipe_is_not_mixed_with_rates(surefoot, spec, tmp_path):
     for words, said in (
         (("--recipe", tmp_path / "r.json", "--lr", "0.1"), "its own rate"),
         (("--recipe", tmp_path / "r.json", "--schedule", "cosine"), "which says it"),
+        (("--recipe", tmp_path / "r.json", "--steps", "5"), "`--steps` is given with `--recipe`"),
         (("--recipe", tmp_path / "empty.json"), "holds no rate"),
     ):
         told = surefoot("landscape", spec, *words)

@@ -396,7 +396,7 @@ class TestRefused:
     @pytest.mark.parametrize("way", ["serial", "single"])
     def test_a_step_that_the_optimizer_refuses(self, way):
         recipe = Recipe(lr=0.1, optimizer="torch.optim:SparseAdam", batch_size=4)
-        with pytest.raises(RecipeError, match="SparseAdam` cannot make a step on this model: .*dense gradients"):
+        with pytest.raises(RecipeError, match=r"SparseAdam` cannot make a step on this model: .*dense gradients"):
             if way == "serial":
                 Serial(classifier(), [recipe], horizon=2).advance(1)
             else:

@@ -70,6 +70,31 @@ def test_other_optimizers_walk_without_theory():
     assert decayed.paths[0].theory is None
 
 
+@pytest.mark.parametrize(
+    ("options", "said", "limit"),
+    [
+        ({}, "plain descent", 0.2),
+        ({"momentum": 0.5}, "descent with momentum 0.5", 0.3),
+        ({"momentum": 0.5, "nesterov": True}, "descent with Nesterov's momentum 0.5", 0.15),
+    ],
+)
+def test_the_limit_that_is_told_is_where_the_paths_part(options, said, limit):
+    found = bowl(lr=(0.99 * limit, 1.01 * limit), steps=400, **options, **QUICK)
+    notes = [note for note in found.notes if "diverges past" in note]
+    assert len(notes) == 1
+    assert notes[0].startswith(said)
+    assert f"{limit:g}, diverges past that" in notes[0]
+    below, above = (path.losses[-1] / path.losses[0] for path in found.paths)
+    assert below < 1 < above
+
+
+@pytest.mark.parametrize("options", [{"optimizer": "adam"}, {"weight_decay": 0.1}, {"momentum": 0.5, "dampening": 0.5}])
+def test_of_other_rules_no_limit_is_told(options):
+    assert not any("diverges" in note for note in bowl(lr=0.1, **options, **QUICK).notes)
+    both = bowl(lr=0.1, optimizer=("sgd", "adam"), **QUICK)
+    assert next(note for note in both.notes if "diverges" in note).startswith("plain descent")
+
+
 @pytest.mark.parametrize("name", SURFACES)
 def test_surfaces_are_flat_and_bent_as_they_say_at_their_lowest_points(name):
     surface = SURFACES[name]
@@ -113,6 +138,9 @@ def test_more_eigenvalues_than_the_picture_shows_lie_off_the_plane():
         ("quadratic", {"eigenvalues": (1,)}, "2 to 8"),
         ("quadratic", {"eigenvalues": (-1, -2)}, "above 0"),
         ("quadratic", {"eigenvalues": (1, float("inf"))}, "finite"),
+        ("quadratic", {"eigenvalues": "10,1"}, "`eigenvalues` is '10,1'; give a sequence of numbers"),
+        ("quadratic", {"eigenvalues": 5}, "`eigenvalues` is 5; give a sequence of numbers"),
+        ("quadratic", {"start": "1,2"}, "`start` is '1,2'; give a sequence of numbers"),
         ("quadratic", {"start": (1, 2, 3)}, "give 2 finite numbers"),
         ("quadratic", {"steps": 0}, "`steps` is 0"),
         ("quadratic", {"grid": 1}, "`grid` is 1"),

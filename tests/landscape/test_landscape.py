@@ -230,7 +230,7 @@ class TestCheckpoints:
     @pytest.mark.parametrize(
         ("content", "said"),
         [
-            (None, "no such checkpoint"),
+            (None, "there is no such file"),
             (b"nonsense", "cannot be read|more than tensors"),
             ({"0.weight": torch.zeros(2, 2)}, "no weights for|of shape"),
             ({"a": 1}, "holds no weights by name"),
@@ -300,7 +300,7 @@ class TestInterrupts:
         ({"lr": 0.1, "examples": "some"}, "`examples` is 'some'"),
         ({"lr": 0.1, "memory": 0}, "`memory` is 0"),
         ({"lr": 0.1, "directions": "hessian"}, "there are eigenvector, pca"),
-        ({"lr": 0.1, "to": "x.pt"}, "no such checkpoint"),
+        ({"lr": 0.1, "to": "x.pt"}, "there is no such file"),
         ({"lr": 0.1, "to": "x.pt", "directions": "pca"}, "`to` is given"),
         ({"lr": 0.1, "directions": "pca", "around": "init"}, "goes through the mean"),
         ({"around": "init", "directions": "pca"}, "there is no path"),

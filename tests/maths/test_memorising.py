@@ -101,9 +101,7 @@ def test_where_every_rate_does_worse_than_over_a_shorter_length_the_best_one_lie
     lengths = np.repeat([4.0, 3.0, 2.0], len(X))
     made = {"again": 5.0, "gaps": {4.0: 0.08, 3.0: 0.08, 2.0: 0.08}}
     plain = Response(np.tile(X, 3), lengths, np.tile(_heights(-2.3), 3), **made)
-    found = Response(
-        np.tile(X, 3), lengths, np.tile(_heights(-2.3), 3), gains={4.0: 0.9, 3.0: 1.0, 2.0: last}, **made
-    )
+    found = Response(np.tile(X, 3), lengths, np.tile(_heights(-2.3), 3), gains={4.0: 0.9, 3.0: 1.0, 2.0: last}, **made)
     if last < 1.0:
         assert found.memorising > plain.memorising + 0.2
         assert _best(found) < _best(plain) - 0.1

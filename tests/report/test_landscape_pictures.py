@@ -8,12 +8,14 @@ import re
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
 from surefoot.errors import InputError, OutputError
 from surefoot.records import Axis, BowlTheory, Landscape, PathOnPlane, float_series, int_series
 from surefoot.report import landscape_film
-from surefoot.report.landscape_figure import landscape_figure, surface_figure
+from surefoot.report.figures import Picture
+from surefoot.report.landscape_figure import draw_losses, landscape_figure, surface_figure
 from surefoot.report.landscape_files import landscape_files, landscape_names
 from surefoot.report.landscape_film import check_writer, write_film
 from surefoot.report.landscape_levels import levels_of, until_it_leaves
@@ -139,11 +141,45 @@ def test_a_path_is_drawn_until_it_leaves_the_picture():
     assert until_it_leaves(made(), path()).all()
 
 
+@pytest.mark.parametrize("lowest", [0.09, 0.02])
+def test_an_axis_of_losses_has_labels_where_they_span_less_than_two_decades(lowest):
+    """Powers of ten alone would be one label, or two."""
+    grid = np.geomspace(lowest, 2.0, 35).reshape(5, 7)
+    losses = float_series(np.geomspace(2.0, lowest, STEPS))
+    found = made((path(losses=losses, plane_losses=losses),), grid=tuple(float_series(row) for row in grid))
+    levels = levels_of(found)
+    assert levels.logarithmic
+    picture = Picture(figsize=(5, 4))
+    FigureCanvasAgg(picture)
+    axes = picture.add_subplot()
+    draw_losses(axes, found, levels)
+    picture.canvas.draw()
+    low, high = axes.get_ylim()
+    shown = {
+        mark.get_text(): place
+        for mark, place in zip(axes.get_yticklabels(), axes.get_yticks(), strict=True)
+        if mark.get_text() and low <= place <= high
+    }
+    assert len(shown) >= 4
+    for word, place in shown.items():
+        assert float(word) == pytest.approx(place)
+
+
 class TestWords:
     def test_the_caption_says_that_paths_are_off_the_plane_only_where_they_are(self):
         assert "do not lie on it" in caption(made())
         assert "lie on the surface" in caption(made((path(off=0.0),)))
         assert "no training" in caption(made(()))
+
+    def test_the_caption_counts_what_lies_outside_of_the_picture(self):
+        gone = path(reach=8.0, off=0.0)  # from -1 to 7, on a picture that ends at 2
+        assert caption(made((gone,))) == (
+            "The paths lie on the surface. Outside the picture: 4 of the 6 points of rate 0.1."
+        )
+        two = caption(made((gone, path("calm", off=0.0), path("wild", 80.0, off=0.0))))
+        assert two.endswith("Outside the picture: 4 of the 6 points of rate 0.1 and 5 of the 6 points of wild.")
+        assert caption(made((path(reach=8.0),))).endswith("4 of the 6 points of rate 0.1.")
+        assert "Outside" not in caption(made())
 
     def test_a_path_tells_its_true_losses_and_how_far_off_it_is(self):
         assert (

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["landscape", "show_landscape"]
 
 BOWL = "bowl"
+_INTERRUPTED = 130
 _OF_THE_BOWL = ("surface", "eigenvalues", "start")
 _OF_A_TASK = (
     "directions", "around", "to", "dims", "examples", "points", "memory", "epochs", "batch_size", "clip", "accumulate",
@@ -104,8 +105,14 @@ def landscape(
 
         check_writer(animate)
     output = Output(json_to, out, [*landscape_names(), *([animated_name(animate)] if animate else [])])
-    with _Bars(progress_console(quiet=quiet)) as bars:
-        found = _bowl(spec, given, bars) if spec == BOWL else _of_task(spec, given, device, bars)
+    try:
+        with _Bars(progress_console(quiet=quiet)) as bars:
+            found = _bowl(spec, given, bars) if spec == BOWL else _of_task(spec, given, device, bars)
+    except KeyboardInterrupt as stopped:
+        if not stopped.args:
+            raise
+        click.echo(f"surefoot: {stopped}", err=True)
+        ctx.exit(_INTERRUPTED)
     seen = dataclasses.replace(found.provenance, command=command_line(ctx))
     found = dataclasses.replace(found, provenance=seen)
     _answer(found, output, landscape_files(found, animate=animate), quiet=quiet)
@@ -128,7 +135,7 @@ def _of_task(spec: str, given: dict[str, Any], device: str, bars: _Bars) -> Land
     wrong = [name for name in _OF_THE_BOWL if given.pop(name, None) is not None]
     if wrong:
         raise InputError(f"`{_option(wrong[0])}` is given for the task {spec!r}; it is for `surefoot landscape bowl`")
-    recipe_file, data, steps = given.pop("recipe_file"), given.pop("data"), given.pop("steps")
+    recipe_file, data, steps = given.pop("recipe_file"), given.pop("data"), given["steps"]
     saved = None if recipe_file is None else load_record(recipe_file, Found, Recipe)
     if steps is not None and given["epochs"] is not None:
         raise InputError("`--steps` and `--epochs` are both given; the trainings have one length")
@@ -140,10 +147,7 @@ def _of_task(spec: str, given: dict[str, Any], device: str, bars: _Bars) -> Land
     epochs, batch_size = hints(spec, task)
     arguments = {"epochs": epochs, "batch_size": batch_size} | arguments
     if steps is not None:
-        from surefoot.engines.batches import BatchOrder
-
-        per_epoch = BatchOrder(task.train.size, arguments["batch_size"], 0).per_epoch
-        arguments["epochs"] = steps * arguments.get("accumulate", 1) / per_epoch
+        del arguments["epochs"]
     if saved is not None:
         recipe = saved.recipe if isinstance(saved, Found) else saved
         assert isinstance(recipe, Recipe)
@@ -151,7 +155,17 @@ def _of_task(spec: str, given: dict[str, Any], device: str, bars: _Bars) -> Land
             raise InputError("`--recipe` is given with `--lr` or `--paths`; the recipe has its own rate")
         if recipe.lr is None:
             raise InputError(f"`{recipe_file}` holds no rate, because none was found; give `--lr`")
-        shared = ("epochs", "batch_size", "schedule", "schedule_options", "clip", "accumulate", "seed", "optimizer")
+        shared = (
+            "epochs",
+            "steps",
+            "batch_size",
+            "schedule",
+            "schedule_options",
+            "clip",
+            "accumulate",
+            "seed",
+            "optimizer",
+        )
         clash = [name for name in shared if name in arguments and name not in ("epochs", "batch_size")]
         if clash:
             raise InputError(f"`{_option(clash[0])}` is given with `--recipe`, which says it; leave one out")

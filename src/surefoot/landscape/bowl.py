@@ -104,10 +104,7 @@ def bowl(
         task, recipes, ground.weights, points=steps + 1, tick=lambda done, of: tell("descending", done, of)
     )
     losses = {walk.name: ground.losses(walk.stacked) for walk in walks}
-    notes.append(
-        f"plain descent near the lowest point: monotone below {1 / max(ground_form.eigenvalues):.4g}, flips up to "
-        f"{ground_form.limit:.4g}, diverges past that"
-    )
+    notes += _limit_notes(ground_form, walks)
     found = drawn(
         task, ground, _plane(ground_form), walks, losses, grid=grid, span=span, refine=refine, exact=True, tell=tell,
         notes=notes, skip=interrupted, started=started, seed=0,
@@ -133,22 +130,21 @@ def _plane(surface: Surface) -> Plane:
 
 def _theory(surface: Surface, walk: Walk) -> BowlTheory | None:
     """What is known of a walk by sgd on a quadratic, as far as it got."""
-    recipe, own = walk.recipe, set(walk.recipe.options)
-    if not surface.quadratic or recipe.optimizer != "sgd" or own - {"momentum", "nesterov"} or recipe.clip is not None:
+    recipe, followed = walk.recipe, _rule_of(walk.recipe)
+    if not surface.quadratic or followed is None:
         return None
-    momentum, nesterov = float(recipe.options.get("momentum", 0.0)), bool(recipe.options.get("nesterov", False))
+    rule, momentum = followed
     steep = np.array(surface.eigenvalues)
     made = walk.step[-1]
     # The schedule that the engine followed, for all the updates that it would have made.
     horizon, per_epoch = steps_of(recipe, 2)
     factor = unit_schedule(recipe, horizon, per_epoch)
     rates = np.array([(recipe.lr or 0.0) * factor(step) for step in range(horizon)])
-    exact = exact_path(surface.start, steep, rates[:made], momentum, nesterov=nesterov)
+    exact = exact_path(surface.start, steep, rates[:made], momentum, nesterov=rule == "nesterov")
     seen = walk.stacked.astype(np.float64)
     flips = [flip_steps(column) for column in seen.T]
     predicted = [flip_steps(column) for column in exact.T]
     scale = np.maximum(np.abs(exact).max(axis=0), 1e-300)
-    rule: Rule = "plain" if momentum == 0 else "nesterov" if nesterov else "heavy-ball"
     words = [
         regime(one, rates) if momentum == 0 else _with_momentum(one, rates, stability_limit(one, rule, momentum))
         for one in surface.eigenvalues
@@ -163,6 +159,36 @@ def _theory(surface: Surface, walk: Walk) -> BowlTheory | None:
         last_flip=int_series([one[-1] if len(one) else -1 for one in flips]),
         largest_error=float((np.abs(seen - exact) / scale).max()),
     )
+
+
+def _rule_of(recipe: Recipe) -> tuple[Rule, float] | None:
+    """How a recipe's steps follow from gradients, and the momentum; None where a quadratic has no theory of it."""
+    own = set(recipe.options)
+    if recipe.optimizer != "sgd" or own - {"momentum", "nesterov"} or recipe.clip is not None:
+        return None
+    momentum = float(recipe.options.get("momentum", 0.0))
+    if momentum == 0:
+        return "plain", 0.0
+    return "nesterov" if recipe.options.get("nesterov") else "heavy-ball", momentum
+
+
+def _limit_notes(surface: Surface, walks: Sequence[Walk]) -> list[str]:
+    """Where descent near the lowest point changes its kind, for the rules that the paths follow and no other."""
+    steepest = max(surface.eigenvalues)
+    notes = []
+    for rule, momentum in dict.fromkeys(one for walk in walks if (one := _rule_of(walk.recipe)) is not None):
+        if rule == "plain":
+            notes.append(
+                f"plain descent near the lowest point: monotone below {1 / steepest:.4g}, flips up to "
+                f"{surface.limit:.4g}, diverges past that"
+            )
+            continue
+        called = "Nesterov's momentum" if rule == "nesterov" else "momentum"
+        limit = stability_limit(steepest, rule, momentum)
+        notes.append(
+            f"descent with {called} {momentum:g} near the lowest point: settles below {limit:.4g}, diverges past that"
+        )
+    return notes
 
 
 def _with_momentum(eigenvalue: float, rates: Floats, limit: float) -> str:

@@ -17,7 +17,7 @@ from surefoot.records import Provenance, float_series, int_series
 from surefoot.records.landscape import Axis, Landscape, PathOnPlane
 from surefoot.tasks.task import Task
 
-__all__ = ["Watch", "drawn"]
+__all__ = ["Watch", "drawn", "within"]
 
 Floats = npt.NDArray[np.float64]
 Watch = Callable[[str, int, int], None]
@@ -65,7 +65,7 @@ def drawn(
         seed: for the record.
     """
     places = {walk.name: on_plane(plane, walk.stacked) for walk in walks}
-    shown = [places[walk.name][0][_within(losses[walk.name])] for walk in walks]
+    shown = [places[walk.name][0][within(losses[walk.name])] for walk in walks]
     lines = [np.linspace(low, high, grid) for low, high in plane.extent(shown, span)]
     below = {name: _on_surface(ground, plane, at) for name, (at, _) in places.items()}
     origin_loss = float(ground.losses(plane.origin[None])[0])
@@ -118,7 +118,7 @@ def drawn(
     )  # fmt: skip
 
 
-def _within(losses: Floats) -> npt.NDArray[np.bool_]:
+def within(losses: Floats) -> npt.NDArray[np.bool_]:
     """Points of a path that the picture must show: all, but those where the training has blown up."""
     return np.asarray(losses <= _FLYING * max(float(losses[0]), 1e-12))
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,7 @@ from torch.utils import _pytree as pytree
 from surefoot.engines.memory import allowed_bytes, in_bytes
 from surefoot.errors import InputError, MemoryBoundError
 from surefoot.landscape.kernels import Kernels, Points, keep_freed_memory
-from surefoot.landscape.weights import Numbers, Weights
+from surefoot.landscape.weights import Numbers, Weights, differing, unmoved
 from surefoot.tasks.borrowing import borrowed_rng, seed_all
 from surefoot.tasks.data_checks import spaced
 from surefoot.tasks.task import Task
@@ -65,18 +65,27 @@ class Ground:
     Args:
         task: gives model, loss and examples.
         model: a module of Surefoot's own, whose frozen parameters and buffers hold everywhere; it is changed.
+        ends: states of other points that will be asked for. Where they differ in frozen parameters or buffers, these
+            are moved with the weights.
         examples: training examples, spread evenly over the data; None takes all.
         memory: bytes that may be used; None takes half of what is free.
         seed: of what is random in the user's transforms and model.
     """
 
     def __init__(
-        self, task: Task, model: nn.Module, *, examples: int | None = 512, memory: int | None = None, seed: int = 0
+        self,
+        task: Task,
+        model: nn.Module,
+        *,
+        ends: Sequence[Mapping[str, Tensor]] = (),
+        examples: int | None = 512,
+        memory: int | None = None,
+        seed: int = 0,
     ) -> None:
         size = task.train.size
         if examples is not None and not 1 <= examples <= size:
             raise InputError(f"`examples` is {examples}; the training data has 1 to {size} of them")
-        self.task, self.model, self.weights = task, model, Weights(model)
+        self.task, self.model = task, model
         self.examples = size if examples is None else examples
         self.notes: list[str] = []
         self.method = ""
@@ -88,6 +97,7 @@ class Ground:
                 f"{self.normalised} batch normalisations take mean and variance of the {self.examples} examples anew "
                 "at every point: no running average is moved along the plane"
             )
+        self.weights = Weights(model, self._moved_too(ends))
         model.eval()
         with borrowed_rng(seed):
             self._index = spaced(size, self.examples)
@@ -99,20 +109,34 @@ class Ground:
     @property
     def precision(self) -> float:
         """Rounding error of a loss, as a share of it."""
-        return float(torch.finfo(self.weights.dtype).eps)
+        return self.weights.precision
 
     @property
     def batches(self) -> list[tuple[Any, int]]:
         """The examples in batches, each with how many it holds."""
         return [(batch, round(share * self.examples)) for batch, share in self._batches]
 
-    def keep_buffers(self, state: Mapping[str, Tensor]) -> None:
-        """Take over what `state` has for the model's buffers and frozen parameters."""
-        moved = self.weights.shapes
-        with torch.no_grad():
-            for name, own in [*self.model.named_parameters(), *self.model.named_buffers()]:
-                if name not in moved and name in state and state[name].shape == own.shape:
-                    own.copy_(state[name])
+    def point(self, state: Mapping[str, Tensor]) -> Numbers:
+        """The point [P] of a state; what it does not hold is as in the model."""
+        return self.weights.point({**dict(self.model.named_parameters()), **unmoved(self.model), **state})
+
+    def _moved_too(self, ends: Sequence[Mapping[str, Tensor]]) -> list[str]:
+        """Names of what differs between model and ends beside the weights and can be interpolated; said in notes."""
+        differ = differing(self.model, ends)
+        own = unmoved(self.model)
+        moved = [name for name in differ if own[name].is_floating_point()]
+        kept = [name for name in differ if name not in moved]
+        if moved:
+            self.notes.append(
+                f"the ends differ in frozen parameters or buffers too ({_some(moved)}): these are interpolated with "
+                "the weights"
+            )
+        if kept:
+            self.notes.append(
+                f"the ends differ in {_some(kept)}, which cannot be interpolated: the one of `around`, or else of the "
+                "start, holds everywhere, so the loss at the other end is not its own"
+            )
+        return moved
 
     def losses(self, points: Numbers) -> Floats:
         """Losses [n] at points [n, P]; infinity where there is no finite one."""
@@ -226,7 +250,8 @@ class Ground:
                 refused = f"vmap fails on model or loss ({type(error).__name__}: {in_one_line(error)[:120]})"
                 continue
             # Infinity is like itself, and like nothing else.
-            if all(math.isclose(a, b, rel_tol=1e-3, abs_tol=1e-6) for a, b in zip(losses, twins, strict=False)):
+            near = max(1e-3, 2 * self.precision)
+            if all(math.isclose(a, b, rel_tol=near, abs_tol=1e-6) for a, b in zip(losses, twins, strict=False)):
                 return losses, took, ""
             refused = "model or loss give other numbers under vmap"
         return twins, 0.0, refused
@@ -345,6 +370,10 @@ def _quiet() -> Iterator[None]:
     """Evaluate inside: no gradients, generators that are given back, attention that `vmap` follows."""
     with torch.no_grad(), borrowed_rng(), _plain_attention():
         yield
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def _is_tensor(value: object) -> bool:

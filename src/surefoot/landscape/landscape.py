@@ -8,16 +8,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
+from torch import Tensor, nn
 
-from surefoot.engines.batches import steps_of
+from surefoot.engines.batches import BatchOrder, steps_of
 from surefoot.engines.memory import allowed_bytes
 from surefoot.errors import InputError, TaskError
-from surefoot.landscape.aim import aim_at, plane_of
+from surefoot.landscape.aim import Aim, aim_at, plane_of
+from surefoot.landscape.checkpoints import begun_at
 from surefoot.landscape.drawing import Watch, drawn
 from surefoot.landscape.ground import Ground
 from surefoot.landscape.recipes import KINDS, rates_of, recipes_of
 from surefoot.landscape.top import suggested_rate
 from surefoot.landscape.walks import Walk, points_that_fit, walk_all
+from surefoot.landscape.weights import Numbers
 from surefoot.records import Recipe
 from surefoot.records.landscape import Landscape
 from surefoot.tasks.checking import check_task
@@ -36,7 +39,8 @@ def landscape(
     optimizer: Any = "sgd",
     schedule: str = "constant",
     schedule_options: Mapping[str, Any] | None = None,
-    epochs: float = 10.0,
+    epochs: float | None = None,
+    steps: int | None = None,
     batch_size: int | str | None = None,
     clip: float | None = None,
     accumulate: int = 1,
@@ -70,7 +74,8 @@ def landscape(
         optimizer: a name or torch.optim class, or several, one per `lr`; their options are further keywords.
         schedule: of every path; with `paths` by name, of the decayed one.
         schedule_options: keywords of the schedule.
-        epochs: length of the trainings in passes over the data; above 0.
+        epochs: length of the trainings in passes over the data; above 0. 10 when neither this nor `steps` is given.
+        steps: the same in updates; from 1.
         batch_size: examples per step, or ``"full"``; None takes at most 64.
         clip: largest gradient norm.
         accumulate: batches averaged into one step.
@@ -79,7 +84,7 @@ def landscape(
             default where there are paths; ``"pca"``: where the paths spread most; ``"between"``: two solutions;
             ``"filter"`` (the default without paths), ``"layer"``, ``"random"``: random, scaled to the weights.
         around: ``"init"``, ``"trained"`` (the end of the path with the lowest loss; the default where there are
-            paths), or a file with weights.
+            paths), or a file with weights: then paths begin there, with all that it holds.
         to: for ``"between"``: a file with the other solution; by default the ends of two paths.
         dims: 1 for a line, 2 for a plane; 2, and 1 for ``"between"``.
         grid: lines along an axis; 3 to 1001.
@@ -99,6 +104,8 @@ def landscape(
 
     Raises:
         InputError: an argument that cannot be used.
+        TaskError: the model or loss cannot be trained, or the loss has no finite curvature where that is needed.
+        KeyboardInterrupt: it came before there was anything to draw.
         MemoryBoundError: not even one point fits.
 
     Sources: Li et al. 2018, arXiv:1712.09913 (filter normalisation); Antognini and Sohl-Dickstein 2018,
@@ -115,8 +122,10 @@ def landscape(
         batch_size = min(64, task.train.size)
     base = Recipe(
         options=dict(options), schedule=schedule, schedule_options=dict(schedule_options or {}), clip=clip,
-        batch_size=batch_size, epochs=epochs, accumulate=accumulate, seed=seed,
+        batch_size=batch_size, epochs=10.0 if epochs is None else epochs, accumulate=accumulate, seed=seed,
     )  # fmt: skip
+    if steps is not None:
+        base = _of_length(base, steps, epochs, paths, task.train.size)
     rates = rates_of(lr)
     if isinstance(paths, str):
         paths = [one.strip() for one in paths.split(",") if one.strip()]
@@ -127,16 +136,19 @@ def landscape(
         base = next(iter(recipes.values()))
     noted = [*task.notes, *check_task(task, base)]
     chosen = _examples(examples, task.train.size)
-    with torch.random.fork_rng():
-        model = task.make_model(base.seed)
-    ground = Ground(task, model, examples=chosen, memory=memory, seed=base.seed)
-    start = ground.weights.point(dict(model.named_parameters()))
     if around is None and paths is None and not rates and to is None and directions in (None, "eigenvector", "pca"):
         paths = KINDS
+    with torch.random.fork_rng():
+        model = task.make_model(base.seed)
+    trained = len(recipes or paths or ())
+    aim = aim_at(directions, around, to, dims, model, trained)
+    begun = task if aim.begin is None else begun_at(task, aim.begin.state)
+    ground, start = _placed(aim, task, model, trained, examples=chosen, memory=memory, seed=base.seed)
+    if aim.begin is not None and trained:
+        noted.append(f"the paths begin at the weights in {aim.begin.name}")
     if paths and not isinstance(paths, Mapping) and not rates:
         rates = [suggested_rate(ground, start, optimizers, base, noted)]
     recipes = recipes or recipes_of(paths, rates, optimizers, base, task.train.size)
-    aim = aim_at(directions, around, to, dims, ground, len(recipes))
     tell = watch or (lambda *_: None)
     walks: list[Walk] = []
     interrupted = False
@@ -147,7 +159,7 @@ def landscape(
         if most < wanted:
             noted.append(f"{most} points of each path are kept, not {wanted}: more do not fit into memory")
         walks, interrupted = walk_all(
-            task, recipes, ground.weights, points=most, tick=lambda done, of: tell("training", done, of)
+            begun, recipes, ground.weights, points=most, tick=lambda done, of: tell("training", done, of)
         )
         _note_strides(walks, noted)
     losses = {}
@@ -160,6 +172,38 @@ def landscape(
         task, ground, plane, walks, losses, grid=grid, span=span, refine=refine, exact=exact, tell=tell,
         notes=noted, skip=interrupted, started=started, seed=base.seed,
     )  # fmt: skip
+
+
+def _placed(
+    aim: Aim, task: Task, model: nn.Module, paths: int, *, examples: int | None, memory: int | None, seed: int
+) -> tuple[Ground, Numbers]:
+    """The ground with what the aim's file holds for the rest of the model, and where paths or ways begin."""
+    ends = [one.state for one in aim.files]
+    first: dict[str, Tensor] = {}
+    if aim.begin is not None:
+        if not paths:
+            first = {name: one.clone() for name, one in model.state_dict().items() if isinstance(one, Tensor)}
+        model.load_state_dict(dict(aim.begin.state), strict=False)
+    if first and aim.through_start(paths):
+        ends.append(first)
+    ground = Ground(task, model, ends=ends, examples=examples, memory=memory, seed=seed)
+    return ground, ground.point(first)
+
+
+def _of_length(base: Recipe, steps: int, epochs: float | None, paths: Any, size: int) -> Recipe:
+    """The recipe for so many updates.
+
+    Raises:
+        InputError: it is no number of updates, or something else says the length too.
+    """
+    if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
+        raise InputError(f"`steps` is {steps!r}; it is a whole number from 1")
+    if epochs is not None:
+        raise InputError("`steps` and `epochs` are both given; the trainings have one length: leave one out")
+    if isinstance(paths, Mapping):
+        raise InputError("`steps` and recipes in `paths` are both given; the recipes have their lengths")
+    per_epoch = BatchOrder(size, base.batch_size, 0).per_epoch
+    return base.replace(epochs=steps * base.accumulate / per_epoch)
 
 
 def _check(grid: int, span: float | None, points: int) -> None:

@@ -68,7 +68,8 @@ class Plane:
     def extent(self, at: Sequence[Floats], span: float | None) -> list[tuple[float, float]]:
         """From where to where each axis goes, to show the coordinates `at` [n, k] of all paths.
 
-        A given `span`, half a width around the origin, comes first; then the natural one; then the paths.
+        A given `span`, half a width around the origin, comes first; then the natural one; then the paths, unless
+        they stay where they are.
         """
         count = len(self.directions)
         if span is not None:
@@ -80,6 +81,8 @@ class Plane:
         every = np.concatenate([*at, *self.shown, np.zeros((1, count))])
         low, high = every.min(axis=0), every.max(axis=0)
         widths = np.maximum(high - low, _THINNEST * float((high - low).max()))
+        if self.span is not None and not np.any(high > low):
+            return [(-self.span, self.span)] * count
         middle = (low + high) / 2
         reach = np.where(widths > 0, widths, 1.0) * (0.5 + _MARGIN)
         return [(float(m - r), float(m + r)) for m, r in zip(middle, reach, strict=True)]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -84,7 +85,7 @@ def surface_of(name: str, eigenvalues: Sequence[float] | None, start: Sequence[f
         raise InputError(f"`surface` is {name!r}; there are {', '.join(SURFACES)}")
     found = SURFACES[name]
     if eigenvalues is not None:
-        values = [float(one) for one in eigenvalues]
+        values = _numbers("eigenvalues", eigenvalues)
         if name != "quadratic":
             raise InputError(f"`eigenvalues` are given and `surface` is {name!r}; only the quadratic has its own")
         if not 2 <= len(values) <= 8 or not all(abs(one) < 1e12 for one in values) or max(values) <= 0:
@@ -94,11 +95,24 @@ def surface_of(name: str, eigenvalues: Sequence[float] | None, start: Sequence[f
         steepest = max(range(len(values)), key=lambda place: values[place])
         found = _bowl(name, values, [0.9 if place == steepest else 1.8 for place in range(len(values))])
     if start is not None:
-        begin = [float(one) for one in start]
+        begin = _numbers("start", start)
         if len(begin) != len(found.start) or not all(abs(one) < 1e12 for one in begin):
             raise InputError(f"`start` is {tuple(begin)}; give {len(found.start)} finite numbers, one per coordinate")
         found = dataclasses.replace(found, start=tuple(begin))
     return found
+
+
+def _numbers(name: str, given: Any) -> list[float]:
+    """The numbers that an argument holds.
+
+    Raises:
+        InputError: it is no sequence of numbers.
+    """
+    try:
+        # Of text, every letter would be one.
+        return [float(one) for one in ([given] if isinstance(given, str) else given)]
+    except (TypeError, ValueError):
+        raise InputError(f"`{name}` is {given!r}; give a sequence of numbers, such as (10, 1)") from None
 
 
 class _Point(nn.Module):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,7 +13,7 @@ import torch
 from surefoot.curvature.hvp import Hvp
 from surefoot.curvature.top import top_eigenvector
 from surefoot.engines.optimizers import name_of
-from surefoot.errors import InputError
+from surefoot.errors import InputError, TaskError
 from surefoot.landscape.ground import Ground
 from surefoot.landscape.weights import Numbers
 from surefoot.records import Recipe
@@ -26,22 +27,39 @@ _SURE = 1e-6
 _LARGE = 1.6
 """The large rate times the sharpness at the start: between 1, where steps begin to cross the valley, and 2."""
 
+_NOT_FINITE = (
+    "the second derivative of `loss` is not finite at these weights; take other `directions`, draw `around` earlier "
+    "weights, or guard roots, norms and divisions in the loss"
+)
+
 
 def top_direction(ground: Ground, point: Numbers, seed: int, *, count: int = 1) -> tuple[Numbers, Floats, list[str]]:
     """Unit eigenvectors [count, P] of the largest eigenvalues of the Hessian at a point, the values, and notes.
 
     Over the same examples as the ground, dropout and batch normalisation treated alike.
+
+    Raises:
+        TaskError: the curvature is not finite there.
     """
     hvp = Hvp(ground.task, ground.model, ground.batches, seed=seed)
-    hvp.put(torch.as_tensor(point).to(hvp.device, hvp.dtype))
-    found = top_eigenvector(hvp, count=count, tolerance=_SURE, seed=seed)
+    # Behind the weights a point may hold what training does not move.
+    hvp.put(torch.as_tensor(point[: hvp.size]).to(hvp.device, hvp.dtype))
+    if hvp.size == 1:  # there is one direction, and nothing to search
+        value = float(hvp(torch.ones(1, dtype=hvp.dtype, device=hvp.device)))
+        if not math.isfinite(value):
+            raise TaskError(_NOT_FINITE)
+        return np.ones((1, 1), dtype=point.dtype), np.array([value]), list(hvp.notes)
+    try:
+        found = top_eigenvector(hvp, count=count, tolerance=_SURE, seed=seed)
+    except (FloatingPointError, torch.linalg.LinAlgError):  # type: ignore[attr-defined]
+        raise TaskError(_NOT_FINITE) from None
     notes = list(hvp.notes)
     if not found.converged and found.residuals[0] > 0:
         notes.append(
             f"the top eigenvalue {found.value:.4g} has not settled after {found.products} products: residual "
             f"{float(found.residuals[0]):.2g}"
         )
-    vectors = found.vectors.detach().cpu().numpy().astype(point.dtype)
+    vectors = found.vectors.detach().cpu().double().numpy().astype(point.dtype)
     # A sign for good: the largest entry is positive.
     largest = np.abs(vectors).argmax(axis=1)
     vectors *= np.sign(vectors[np.arange(len(vectors)), largest])[:, None]

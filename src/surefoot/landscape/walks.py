@@ -112,6 +112,7 @@ def walk_all(
 
     Raises:
         InputError: the recipes differ in seed, so the walks would not begin at one point.
+        KeyboardInterrupt: it came before any of them had two points.
     """
     seeds = {recipe.seed for recipe in recipes.values()}
     if len(seeds) > 1:
@@ -134,7 +135,13 @@ def walk_all(
         if interrupted:
             break
         interrupted = _walk(task, some, weights, length, kept_steps(length, points), ticked)
-        done = sum(one for one in lengths.values() if one <= length)
+        if not interrupted:
+            done = sum(one for one in lengths.values() if one <= length)
+    if interrupted and all(len(walk.points) < 2 for walk in walks.values()):
+        raise KeyboardInterrupt(
+            f"interrupted after {done} of {total} updates, before there was a step of any path to draw; fewer steps or "
+            "more `points` give one sooner"
+        )
     return [walk for walk in walks.values() if walk.points], interrupted
 
 

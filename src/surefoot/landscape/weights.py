@@ -1,6 +1,7 @@
 """Weights as points: the numbers of a model that training moves, as one vector, and back.
 
-Frozen parameters and buffers are not part of a point: nothing moves them.
+Frozen parameters and buffers are not part of a point: nothing moves them. Between two states that differ in them they
+are, behind the others: else one end would be drawn with what belongs to the other.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Weights"]
+__all__ = ["Weights", "differing", "unmoved"]
 
 Numbers = npt.NDArray[Any]
 
@@ -24,16 +25,19 @@ class Weights:
 
     Args:
         model: names, shapes and types are taken from it.
+        also: names of frozen parameters and buffers that are part of a point too.
     """
 
-    def __init__(self, model: nn.Module) -> None:
-        own = {name: one for name, one in model.named_parameters() if one.requires_grad}
+    def __init__(self, model: nn.Module, also: Sequence[str] = ()) -> None:
+        own: dict[str, Tensor] = {name: one for name, one in model.named_parameters() if one.requires_grad}
+        own |= {name: one for name, one in unmoved(model).items() if name in also}
         names = {id(one): name for name, one in own.items()}
         # A weight that is tied has several places, and one name.
-        self._places = [
-            (part._parameters, key, names[id(one)])
+        self._places: list[tuple[dict[str, Any], str, str]] = [
+            (held, key, names[id(one)])
             for part in model.modules()
-            for key, one in part._parameters.items()
+            for held in (part._parameters, part._buffers)
+            for key, one in held.items()
             if one is not None and id(one) in names
         ]
         self.shapes = {name: tuple(one.shape) for name, one in own.items()}
@@ -50,6 +54,11 @@ class Weights:
         return sum(self.counts.values())
 
     @property
+    def precision(self) -> float:
+        """Rounding error of the coarsest of them, as a share."""
+        return max(float(torch.finfo(kind).eps) for kind in self.kinds.values())
+
+    @property
     def bytes(self) -> int:
         """Bytes of a point."""
         return self.size * (8 if self.dtype == torch.float64 else 4)
@@ -60,7 +69,7 @@ class Weights:
         own = [held[key] for held, key, _ in self._places]
         try:
             for held, key, name in self._places:
-                held[key] = numbers[name]  # type: ignore[assignment]
+                held[key] = numbers[name]
             yield
         finally:
             for (held, key, _), one in zip(self._places, own, strict=True):
@@ -96,3 +105,18 @@ class Weights:
             name: part.contiguous().view(len(rows), *self.shapes[name])
             for name, part in zip(self.shapes, split, strict=True)
         }
+
+
+def unmoved(model: nn.Module) -> dict[str, Tensor]:
+    """Frozen parameters and buffers by name: what training does not move."""
+    frozen: dict[str, Tensor] = {name: one for name, one in model.named_parameters() if not one.requires_grad}
+    return frozen | dict(model.named_buffers())
+
+
+def differing(model: nn.Module, states: Sequence[Mapping[str, Tensor]]) -> list[str]:
+    """Names of what training does not move, and of which one of the states holds other numbers than the model."""
+    return [
+        name
+        for name, one in unmoved(model).items()
+        if any(name in state and not torch.equal(state[name].to(one), one) for state in states)
+    ]

@@ -176,7 +176,7 @@ def _line(axes: Axes, found: Landscape, levels: Levels) -> None:
         )  # fmt: skip
     axes.set_xlim(x[0], x[-1])
     if levels.logarithmic:
-        _log_axis(axes)
+        _log_losses(axes, levels)
     axes.set_ylim(top=levels.ceiling)
     axes.set_xlabel(axis_label(found.axes[0]))
     axes.set_ylabel("loss")
@@ -201,7 +201,7 @@ def draw_losses(axes: Axes, found: Landscape, levels: Levels) -> None:
     if found.paths:
         axes.set_xlim(0, max(int(one.step[-1]) for one in found.paths) or 1)
     if levels.logarithmic:
-        _log_axis(axes)
+        _log_losses(axes, levels)
         axes.set_ylim(levels.floor * 0.8, levels.ceiling)
     else:
         axes.set_ylim(top=levels.ceiling)
@@ -235,6 +235,13 @@ def _log_axis(axes: Axes) -> None:
     axes.set_yscale("log")
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: brief(value, 2)))
     axes.yaxis.set_minor_formatter(NullFormatter())
+
+
+def _log_losses(axes: Axes, levels: Levels) -> None:
+    """A logarithmic axis with the marks of the levels: powers of ten alone are too few where losses span little."""
+    _log_axis(axes)
+    marks, words = levels.ticks()
+    axes.set_yticks([10.0**mark for mark in marks], words)
 
 
 def _short(label: str) -> str:

@@ -7,6 +7,7 @@ import numpy as np
 from surefoot.records.landscape import Axis, Landscape, PathOnPlane
 from surefoot.records.record import FloatSeries
 from surefoot.report.charts import Table
+from surefoot.report.landscape_levels import inside
 from surefoot.report.numbers import brief, count, rate
 
 __all__ = [
@@ -109,12 +110,27 @@ def caption(found: Landscape) -> str:
     """What must be said under the picture of paths."""
     if not found.paths:
         return "The surface alone: no training was drawn on it."
+    outside = outside_sentence(found)
     if all(float(path.off_plane.max()) <= 1e-9 for path in found.paths if len(path.step)):
-        return "The paths lie on the surface: the picture shows all there is."
-    return (
+        return f"The paths lie on the surface{'. ' + outside if outside else ': the picture shows all there is.'}"
+    said = (
         "Paths are drawn at the nearest point of the plane, but do not lie on it: their true loss is not the height of "
         "the surface below them. True losses and distances from the plane are beside the picture."
     )
+    return f"{said} {outside}".rstrip()
+
+
+def outside_sentence(found: Landscape) -> str:
+    """How many points of each path lie outside the picture; nothing where all are in it."""
+    told = []
+    for path in found.paths:
+        beyond = int(np.sum(~inside(found, path)))
+        if beyond:
+            told.append(f"{beyond} of the {count(len(path.step), 'point')} of {path.name}")
+    if not told:
+        return ""
+    whole = " and ".join([", ".join(told[:-1]), told[-1]] if len(told) > 1 else told)
+    return f"Outside the picture: {whole}."
 
 
 def path_rows(found: Landscape) -> Table | None:
