@@ -329,3 +329,34 @@ def test_noise_needs_three_batches():
     assert found.noise_scale is None
     assert any("too few examples" in note for note in found.notes)
     assert gradient_noise.__doc__
+
+
+def test_small_blocks_of_layers_are_exact_and_all_say_how_sure_they_are():
+    torch.manual_seed(0)
+    x, y = torch.randn(40, 5), torch.arange(40) % 3
+    task = sf.Task(lambda: nn.Sequential(nn.Linear(5, 4), nn.Tanh(), nn.Linear(4, 3)), (x, y), (x, y),
+                   loss=nn.CrossEntropyLoss(), device="cpu")  # fmt: skip
+    layers = sf.curvature(task, layers=True).layers
+    model = task.make_model(0)
+    names = [name for name, _ in model.named_parameters()]
+
+    def loss(*parts):
+        return task.loss(torch.func.functional_call(model, dict(zip(names, parts, strict=True)), (x,)), y)
+
+    blocks = torch.autograd.functional.hessian(loss, tuple(model.parameters()))
+    for place, one in enumerate(layers):
+        block = blocks[place][place].reshape(one.size, one.size)
+        assert one.sharpness == pytest.approx(
+            float(torch.linalg.eigvalsh(block)[-1]), rel=2e-4 if one.size > 16 else 1e-5
+        )
+        assert one.converged
+        assert one.error < 1e-3
+    assert Curvature.from_json(sf.curvature(task, layers=True).to_json()).layers == layers
+
+
+def test_a_single_weight_is_measured_whatever_the_seed():
+    one = sf.Task(
+        lambda: nn.Linear(1, 1, bias=False), (torch.ones(8, 1), torch.ones(8, 1)), loss=nn.MSELoss(), holdout=0.5
+    )
+    for seed in range(6):
+        assert sf.curvature(one, seed=seed, batch_size="full").sharpness == pytest.approx(2.0, rel=1e-4)

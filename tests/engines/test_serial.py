@@ -396,11 +396,10 @@ class TestRefused:
     @pytest.mark.parametrize("way", ["serial", "single"])
     def test_a_step_that_the_optimizer_refuses(self, way):
         recipe = Recipe(lr=0.1, optimizer="torch.optim:SparseAdam", batch_size=4)
+        serial, single = Serial(classifier(), [recipe], horizon=2), Single(classifier(), recipe)
+        step = (lambda: serial.advance(1)) if way == "serial" else (lambda: single.update(0, 0.1, None))
         with pytest.raises(RecipeError, match=r"SparseAdam` cannot make a step on this model: .*dense gradients"):
-            if way == "serial":
-                Serial(classifier(), [recipe], horizon=2).advance(1)
-            else:
-                Single(classifier(), recipe).update(0, 0.1, None)
+            step()
 
     def test_groups_that_change_something_else(self):
         with pytest.raises(RecipeError, match=r"`groups` gives `momentum` for `0\.weight`; it can give lr_factor"):

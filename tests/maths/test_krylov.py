@@ -342,3 +342,17 @@ def test_an_error_holds_from_a_good_start_when_the_next_eigenvalue_is_told():
             assert abs(found.value - 10) <= 1e-2
             held[told] += int(abs(found.value - 10) <= found.errors[0])
     assert held[0.65] == 60 > held[None]
+
+
+def test_what_rounding_leaves_next_to_much_larger_eigenvalues_counts_as_settled():
+    """The largest of (-1000 … -1, 0.01) in float32, which tells it to no better than a few 1e-5."""
+    values = torch.cat([-torch.logspace(3, 0, 59), torch.tensor([0.01])])
+    turn = torch.linalg.qr(torch.randn(60, 60, generator=torch.Generator().manual_seed(0)))[0]
+    matrix = (turn * values) @ turn.T
+    found = eigenpairs(lambda v: matrix @ v, random_vector(60, 1, dtype=torch.float32), tolerance=1e-6, most=60)
+    assert found.converged
+    assert abs(found.value - 0.01) <= float(found.errors[0])
+    # Neither residual nor error is told below what a product can tell.
+    assert float(found.residuals[0]) >= 1e-5 * 0.99
+    strict = eigenpairs(lambda v: matrix @ v, random_vector(60, 1, dtype=torch.float32), tolerance=1e-9, most=59)
+    assert not strict.converged

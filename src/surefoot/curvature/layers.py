@@ -12,9 +12,12 @@ from surefoot.records import LayerCurvature
 
 __all__ = ["layer_curvatures"]
 
+_EXACT, _MOST = 16, 40
+"""Rows of a block that takes as many products, and products at most for larger ones."""
+
 
 def layer_curvatures(
-    hvp: Hvp, *, update: Tensor | None = None, sharpness: bool = True, tolerance: float = 1e-3, seed: int = 0
+    hvp: Hvp, *, update: Tensor | None = None, sharpness: bool = True, tolerance: float = 1e-4, seed: int = 0
 ) -> tuple[LayerCurvature, ...]:
     """Every trainable parameter at the weights of `hvp`.
 
@@ -28,18 +31,22 @@ def layer_curvatures(
     gradient, weights = hvp.gradient(), hvp.weights()
     found = []
     for name, place in hvp.slices.items():
-        top = None
+        top, size = None, place.stop - place.start
         if sharpness:
-            start = random_vector(place.stop - place.start, seed, dtype=hvp.dtype, device=hvp.device)
-            top = eigenpairs(_Block(hvp, place), start, tolerance=tolerance, most=40, seed=seed).value
+            start = random_vector(size, seed, dtype=hvp.dtype, device=hvp.device)
+            # With as many products as a small block has rows nothing is left that a start could have missed.
+            wanted = 0.0 if size <= _EXACT else tolerance
+            top = eigenpairs(_Block(hvp, place), start, tolerance=wanted, most=max(_MOST, _EXACT), seed=seed)
         found.append(
             LayerCurvature(
                 name=name,
-                size=place.stop - place.start,
+                size=size,
                 gradient=_rms(gradient[place]),
                 weight=_rms(weights[place]),
                 update=None if update is None else _rms(update[place]),
-                sharpness=top,
+                sharpness=None if top is None else top.value,
+                error=None if top is None else float(top.errors[0]),
+                converged=None if top is None else top.converged,
             )
         )
     return tuple(found)

@@ -77,18 +77,25 @@ def _start(hvp: Hvp, most: int, seed: int) -> tuple[Tensor, Eigenpairs | None, f
     slope = shares.sqrt().to(drawn) @ rows + hvp.decay * hvp.weights()
     squares = rows.double().square().sum(dim=1).cpu()
     steep = _steep(squares, shares)
-    plain = drawn + slope / slope.norm() if float(slope.norm()) > 0 else drawn
+    plain = _mixed(slope, drawn)
     if not steep:
         return plain, None, 0.0
     few = hvp.over([parts[place] for place in steep])
     share = float(shares[steep].sum())
     along = torch.linalg.eigh((rows @ rows.T).double().cpu())[1][:, -1].to(drawn) @ rows
-    begin = along / along.norm() + drawn
+    begin = _mixed(along, drawn)
     near = eigenpairs(few, begin, tolerance=_ROUGH, most=max(_LEAST, int(1 / share)), seed=seed)
     spent = near.products * share
     if not near.converged or near.value <= 0 or (len(near.known) > 1 and near.known[1] > _CLOSE * near.value):
         return plain, None, spent
-    return near.vector + drawn, near, spent
+    return _mixed(near.vector, drawn), near, spent
+
+
+def _mixed(direction: Tensor, drawn: Tensor) -> Tensor:
+    """As much of a direction as of a random one; the random one alone where there is no direction or both cancel."""
+    norm = float(direction.norm())
+    both = drawn + direction / norm if norm > 0 else drawn
+    return both if float(both.norm()) > 0.1 else drawn
 
 
 def _steep(squares: Tensor, shares: Tensor) -> list[int]:

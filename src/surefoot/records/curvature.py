@@ -73,6 +73,10 @@ class LayerCurvature(Record):
     update: float | None = None
     sharpness: float | None = None
     """Largest eigenvalue of the Hessian's block of this parameter alone."""
+    error: float | None = None
+    """Estimated distance of `sharpness` from the eigenvalue."""
+    converged: bool | None = None
+    """Whether the products that were allowed were enough; None where no sharpness was measured."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

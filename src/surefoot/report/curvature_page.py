@@ -109,7 +109,7 @@ def layer_rows(found: Curvature) -> tuple[tuple[str, ...], ...]:
         (
             one.name, str(one.size), brief(one.gradient, 3), brief(one.weight, 3),
             "–" if one.update is None or one.weight == 0 else brief(one.update / one.weight, 3),
-            brief(one.sharpness, 3),
+            brief(one.sharpness, 3) + (" (not converged)" if one.converged is False else ""),
         )
         for one in found.layers
     )  # fmt: skip
