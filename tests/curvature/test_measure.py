@@ -15,7 +15,7 @@ from torch import nn
 
 import surefoot as sf
 from surefoot.curvature.hvp import Hvp
-from surefoot.curvature.noise import gradient_noise
+from surefoot.curvature.noise import _spread, gradient_noise
 from surefoot.curvature.plan import make_plan
 from surefoot.curvature.track import points_of
 from surefoot.errors import InputError, MemoryBoundError, RecordError, TaskError
@@ -360,3 +360,21 @@ def test_a_single_weight_is_measured_whatever_the_seed():
     )
     for seed in range(6):
         assert sf.curvature(one, seed=seed, batch_size="full").sharpness == pytest.approx(2.0, rel=1e-4)
+
+
+def test_the_gradients_that_are_held_follow_the_bound_on_memory(iris):
+    wide = sf.Task(lambda: nn.Sequential(nn.Linear(4, 5000), nn.Tanh(), nn.Linear(5000, 3)), iris.train, iris.val,
+                   loss=nn.CrossEntropyLoss(), device="cpu")  # fmt: skip
+    bytes_of_one = 4 * (5 * 5000 + 5001 * 3)
+    tight = make_plan(wide, wide.make_model(0), memory=60 * bytes_of_one)
+    assert tight.rows == 15
+    assert tight.short
+    found = sf.curvature(wide, batch_size=4, memory=60 * bytes_of_one, tolerance=1e-7)
+    assert found.noise_scale.batches <= tight.rows
+    assert found.converged or any("more `memory`" in note for note in found.notes)
+
+
+def test_the_spread_of_scaled_gradients_is_that_of_all_at_once():
+    rows = torch.randn(7, 50, generator=torch.Generator().manual_seed(1))
+    scale = torch.rand(50, generator=torch.Generator().manual_seed(2))
+    assert _spread(rows, scale) == pytest.approx(float((rows * scale).double().var(dim=0).sum()), rel=1e-6)

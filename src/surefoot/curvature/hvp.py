@@ -203,12 +203,12 @@ class Hvp:
 
     def gradients(self) -> Tensor:
         """Gradient of every batch by itself [batches, P], without weight decay."""
-        rows = []
+        rows = torch.empty(len(self._batches), self.size, dtype=self.dtype, device=self.device)
         with torch.enable_grad(), borrowed_rng():
-            for batch, _ in self._batches:
+            for row, (batch, _) in zip(rows, self._batches, strict=True):
                 with self._steady.held(self.model):
-                    rows.append(self._flat(self._gradients(batch)).detach())
-        return torch.stack(rows)
+                    row.copy_(self._flat(self._gradients(batch)).detach())
+        return rows
 
     def __call__(self, vector: Tensor) -> Tensor:
         """The Hessian times `vector` [P].

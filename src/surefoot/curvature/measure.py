@@ -288,6 +288,8 @@ class _Measurement:
             found = dataclasses.replace(found, layers=layer_curvatures(hvp, update=update, seed=recipe.seed))
         if density:
             found = dataclasses.replace(found, **self._bulk())
+        if not found.converged and self.plan.short:
+            self.notes.append(f"memory allowed {self.plan.most} products of a search; more `memory` allows more")
         notes = (*self.notes, *hvp.notes, *reading.notes)
         return dataclasses.replace(found, statement=statement(found), notes=tuple(dict.fromkeys(notes)))
 
@@ -306,10 +308,9 @@ class _Measurement:
         }
 
     def _noise(self, reading: Reading, lr: float | None, hessian: bool) -> NoiseScale | None:
-        room = int(2e9 / (8 * self.hvp.size))
         found = gradient_noise(
             self.hvp, self.task, self.model, batch_size=self.recipe.batch_size, accumulate=self.recipe.accumulate,
-            reading=reading, lr=lr, hessian=hessian, room=room, seed=self.recipe.seed,
+            reading=reading, lr=lr, hessian=hessian, room=self.plan.rows, seed=self.recipe.seed,
         )  # fmt: skip
         if found is None:
             self.notes.append("there are too few examples to tell the noise of the gradient from the gradient")

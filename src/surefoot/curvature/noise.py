@@ -80,8 +80,7 @@ def gradient_noise(
     sizes, variances = _variances(gram, each)
     floor = None
     if lr is not None and reading.rule is not None and used < size:
-        scaled = gradients if reading.scale is None else gradients * reading.scale
-        trace = found.trace if reading.scale is None else float(each * scaled.double().var(dim=0).sum())
+        trace = found.trace if reading.scale is None else each * _spread(gradients, reading.scale)
         gain = 1.0 / (1.0 - reading.beta) if reading.rule in ("heavy-ball", "nesterov") else 1.0
         # To first order in the rate, where the curvature cancels: lr tr S / (4 B) (1 / (1 - beta)).
         floor = 0.25 * lr * gain * trace * (1.0 / used - 1.0 / size)
@@ -119,6 +118,16 @@ def _variances(gram: Floats, each: int) -> tuple[list[int], list[float]]:
         variances.append(float(spread / (groups - 1)))
         joined *= 2
     return sizes, variances
+
+
+def _spread(rows: Tensor, scale: Tensor) -> float:
+    """Sum of the variances of the columns of scaled rows, one row at a time."""
+    total, squares = torch.zeros_like(rows[0], dtype=torch.float64), 0.0
+    for row in rows:
+        scaled = (row * scale).double()
+        total += scaled
+        squares += float(scaled @ scaled)
+    return (squares - float(total @ total) / len(rows)) / (len(rows) - 1)
 
 
 def _with_hessian(

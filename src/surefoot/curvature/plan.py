@@ -42,6 +42,10 @@ class Plan:
     """Whether graphs of all pieces are kept between products."""
     most: int
     """Products of an eigenvalue search at most."""
+    rows: int
+    """Gradients that are held at once at most."""
+    short: bool
+    """Whether memory is why `most` is no more."""
     notes: tuple[str, ...]
 
 
@@ -64,6 +68,7 @@ def make_plan(task: Task, model: nn.Module, *, examples: int | None = None, memo
         notes.append(f"the Hessian is that of {examples} of {size} training examples; `examples` takes more")
     vector = sum(one.numel() * one.element_size() for one in model.parameters() if one.requires_grad)
     most = min(_VECTORS, int(0.5 * allowed / (2 * vector)))
+    rows = int(0.25 * allowed / vector)
     graph = _GRAPH * per_example
     chunk = min(examples, 1024, int(0.4 * allowed / max(graph, 1.0)))
     if most < _FEWEST_VECTORS or chunk < 1:
@@ -75,7 +80,7 @@ def make_plan(task: Task, model: nn.Module, *, examples: int | None = None, memo
     if chunk < min(examples, 1024):
         notes.append(f"memory allows the graph of {chunk} examples at once: products are added up in pieces")
     keep = graph * examples <= 0.4 * allowed
-    return Plan(examples, chunk, keep, most, tuple(notes))
+    return Plan(examples, chunk, keep, most, rows, most < _VECTORS, tuple(notes))
 
 
 def _per_example(task: Task, model: nn.Module) -> int:

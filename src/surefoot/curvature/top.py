@@ -73,9 +73,9 @@ def _start(hvp: Hvp, most: int, seed: int) -> tuple[Tensor, Eigenpairs | None, f
         parts = hvp.parts(1)
         rows = hvp.over(parts).gradients()
     shares = torch.tensor([held for _, held in parts], dtype=torch.float64) / sum(held for _, held in parts)
-    rows = rows * shares.sqrt().to(drawn)[:, None]
+    rows *= shares.sqrt().to(drawn)[:, None]
     slope = shares.sqrt().to(drawn) @ rows + hvp.decay * hvp.weights()
-    squares = rows.double().square().sum(dim=1).cpu()
+    squares = torch.stack([row.double().square().sum() for row in rows]).cpu()
     steep = _steep(squares, shares)
     plain = _mixed(slope, drawn)
     if not steep:
