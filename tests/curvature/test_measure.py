@@ -234,7 +234,7 @@ class TestRefused:
             ({"examples": 3.5}, "`examples` is 3.5"),
             ({"seed": None}, "`seed` is None"),
             ({"tolerance": "tight"}, "`tolerance` is 'tight'"),
-            ({"lr": 1e39}, "at most 1e"),
+            ({"lr": 1e39}, "at most 3.4e"),
         ],
     )
     def test_values_of_other_types(self, iris, options, said):

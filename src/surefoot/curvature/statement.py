@@ -53,7 +53,7 @@ def _verdict(found: Curvature) -> str:
     peak = None if found.recipe is None else found.recipe.lr
     rate = f"{found.lr:.4g}"
     if peak is not None and not math.isclose(peak, found.lr, rel_tol=1e-3):
-        rate += f" that a peak of {peak:.4g} means there"
+        rate += f", of a peak of {peak:.4g},"
     if found.verdict == "unknown":
         return f"Whether the rate {rate} is stable cannot be told."
     margin = "" if found.margin is None or math.isinf(found.margin) else f" (the limit is {found.margin:.3g} times it)"

@@ -24,6 +24,7 @@ from surefoot.engines.families import Family, families_of
 from surefoot.engines.fused_validation import validate_places
 from surefoot.engines.members import Form, Place, Unsupported
 from surefoot.engines.parameters import Blocks
+from surefoot.engines.peculiar import peculiarity
 from surefoot.engines.stacked.form import StackedForm
 from surefoot.engines.update_rules import RULES, member_norms
 from surefoot.engines.vmapped import VmappedForm
@@ -76,8 +77,11 @@ def _made_form(task: Task, recipe: Recipe, name: str) -> Form | str:
     order = BatchOrder(task.train.size, recipe.batch_size, recipe.order_seed)
     with borrowed_rng(0):
         batch = task.batch(task.train, order.index(0))
+        own = peculiarity(task, task.make_model(recipe.seed), batch)
+        if own:
+            return own
         try:
-            return FORMS[name](task, task.make_model(recipe.seed), batch)
+            return FORMS[name](task, task.make_model(recipe.seed), task.batch(task.train, order.index(0)))
         except Unsupported as reason:
             return str(reason)
 

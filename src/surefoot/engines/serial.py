@@ -17,6 +17,7 @@ from torch import nn
 from surefoot.engines.batches import BatchOrder, steps_of
 from surefoot.engines.engine import Ledger, Validation, unit_schedule, val_groups
 from surefoot.engines.optimizers import build_optimizer, step_refusal
+from surefoot.engines.peculiar import versions
 from surefoot.errors import RecipeError
 from surefoot.records import Fate, Recipe, Run
 from surefoot.tasks.borrowing import borrowed_rng, mixed_seed, seed_all
@@ -81,7 +82,7 @@ class Serial:
                 batches = {
                     seed: self._batches(seed) for seed in {self.recipes[member].order_seed for member in members}
                 }
-                observed = [self._update(member, batches[self.recipes[member].order_seed]) for member in members]
+                observed = [self._shared_update(member, batches) for member in members]
                 losses = np.array([[loss] for loss, _ in observed])
                 self.ledger.note_steps(members, self.done, losses, np.array([[norm] for _, norm in observed]))
                 self.ledger.note_time(members, started)
@@ -126,6 +127,15 @@ class Serial:
         count, order = self.recipes[0].accumulate, self._orders[seed]
         numbers = range(self.done * count, (self.done + 1) * count)
         return [self.task.batch(self.task.train, order.index(n), mixed_seed(seed, n)) for n in numbers]
+
+    def _shared_update(self, member: int, batches: dict[int, list[Any]]) -> tuple[float, float]:
+        """One update on batches that other members use too: what this one wrote into is read anew for them."""
+        seed = self.recipes[member].order_seed
+        before = versions(batches[seed])
+        observed = self._update(member, batches[seed])
+        if versions(batches[seed]) != before:
+            batches[seed] = self._batches(seed)
+        return observed
 
     def _update(self, member: int, batches: list[Any]) -> tuple[float, float]:
         recipe, model, optimizer = self.recipes[member], self._models[member], self._optimizers[member]

@@ -85,7 +85,8 @@ class Validator:
 
     def _batch(self, start: int, stop: int) -> Any:
         if type(self._whole) is tuple and all(isinstance(leaf, torch.Tensor) for leaf in self._whole):
-            return tuple(leaf[start:stop] for leaf in self._whole)
+            # A copy: the model may write into what it is given.
+            return tuple(leaf[start:stop].clone() for leaf in self._whole)
         return self.task.batch(self.task.val, torch.arange(start, stop))
 
     def _losses(self, output: Any, target: Any, first: int, last: int) -> list[float] | None:

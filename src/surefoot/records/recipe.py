@@ -11,7 +11,7 @@ from surefoot.records.record import Record
 
 __all__ = ["Recipe"]
 
-_HIGHEST = 1e38
+_HIGHEST = 3.4e38
 """Rate above which float32 has no numbers."""
 
 
