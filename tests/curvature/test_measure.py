@@ -367,11 +367,11 @@ def test_the_gradients_that_are_held_follow_the_bound_on_memory(iris):
                    loss=nn.CrossEntropyLoss(), device="cpu")  # fmt: skip
     bytes_of_one = 4 * (5 * 5000 + 5001 * 3)
     tight = make_plan(wide, wide.make_model(0), memory=60 * bytes_of_one)
-    assert tight.rows == 15
+    assert 18 <= tight.rows <= 30
     assert tight.short
     found = sf.curvature(wide, batch_size=4, memory=60 * bytes_of_one, tolerance=1e-7)
     assert found.noise_scale.batches <= tight.rows
-    assert found.converged or any("more `memory`" in note for note in found.notes)
+    assert found.converged or any("of `memory` allow" in note for note in found.notes)
 
 
 def test_the_spread_of_scaled_gradients_is_that_of_all_at_once():

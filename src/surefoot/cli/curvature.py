@@ -21,6 +21,7 @@ from surefoot.cli.values import MEMORY, POSITIVE
 from surefoot.records import Curvature
 from surefoot.report.curvature_charts import noise_sentence, track_sentence
 from surefoot.report.curvature_page import CURVATURE_NAMES, LAYER_COLUMNS, curvature_facts, curvature_files, layer_rows
+from surefoot.report.curvature_words import flow_sentence, with_error
 from surefoot.report.numbers import brief, rate
 
 if TYPE_CHECKING:
@@ -149,12 +150,10 @@ def show_curvature(found: Curvature, console: Console) -> None:
         console.print(f"\nLargest eigenvalues: {shown}", markup=False, width=width)
     if found.trace is not None:
         console.print(
-            f"Smallest eigenvalue {brief(found.smallest, 4)}, trace {brief(found.trace, 4)} ± "
-            f"{brief(found.trace_error, 2)}", markup=False,
+            f"Smallest eigenvalue {with_error(found.smallest, found.smallest_error, found.smallest_converged)}, trace "
+            f"{brief(found.trace, 4)} ± {brief(found.trace_error, 2)}", markup=False,
         )  # fmt: skip
     if found.layers:
-        from surefoot.report.curvature_words import flow_sentence
-
         console.print()
         table = Table(*LAYER_COLUMNS, box=None, pad_edge=False, header_style="bold")
         for row in layer_rows(found):

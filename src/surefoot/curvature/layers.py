@@ -17,7 +17,13 @@ _EXACT, _MOST = 16, 40
 
 
 def layer_curvatures(
-    hvp: Hvp, *, update: Tensor | None = None, sharpness: bool = True, tolerance: float = 1e-4, seed: int = 0
+    hvp: Hvp,
+    *,
+    update: Tensor | None = None,
+    sharpness: bool = True,
+    tolerance: float = 1e-6,
+    most: int = _MOST,
+    seed: int = 0,
 ) -> tuple[LayerCurvature, ...]:
     """Every trainable parameter at the weights of `hvp`.
 
@@ -25,7 +31,9 @@ def layer_curvatures(
         hvp: the Hessian.
         update: [P] the last update of the training, if there was one.
         sharpness: whether the largest eigenvalue of every parameter's own block is measured, which takes products.
-        tolerance: of those eigenvalues.
+        tolerance: of those eigenvalues. A search that may end at a larger one takes a second eigenvalue that is near
+            the first for it now and then.
+        most: products at most for a block that is not small, if memory allows no more.
         seed: draws their starts.
     """
     gradient, weights = hvp.gradient(), hvp.weights()
@@ -35,8 +43,8 @@ def layer_curvatures(
         if sharpness:
             start = random_vector(size, seed, dtype=hvp.dtype, device=hvp.device)
             # With as many products as a small block has rows nothing is left that a start could have missed.
-            wanted = 0.0 if size <= _EXACT else tolerance
-            top = eigenpairs(_Block(hvp, place), start, tolerance=wanted, most=max(_MOST, _EXACT), seed=seed)
+            wanted, allowed = (0.0, size) if size <= _EXACT else (tolerance, min(most, _MOST))
+            top = eigenpairs(_Block(hvp, place), start, tolerance=wanted, most=allowed, seed=seed)
         found.append(
             LayerCurvature(
                 name=name,
@@ -45,6 +53,7 @@ def layer_curvatures(
                 weight=_rms(weights[place]),
                 update=None if update is None else _rms(update[place]),
                 sharpness=None if top is None else top.value,
+                residual=None if top is None else float(top.residuals[0]),
                 error=None if top is None else float(top.errors[0]),
                 converged=None if top is None else top.converged,
             )

@@ -196,7 +196,8 @@ class _Measurement:
                 run.advance(point)
                 if run.diverged:
                     break
-                seen = run.look(self.hvp, squares=first, most=self.plan.most, seed=self.recipe.seed)
+                run.found, most = self.plan.begin(run.found, rough=True)
+                seen = run.look(self.hvp, squares=first, most=most, seed=self.recipe.seed)
                 if seen is None:
                     run.diverged = True
                     break
@@ -241,10 +242,12 @@ class _Measurement:
         if reading.rule is None:
             reading = self.reading(self.squares())
         made = hvp.products
+        known, most = self.plan.begin(None if run is None or top_k > 1 else run.found, rough=False)
+        if run is not None:
+            run.found = None  # as large as many models
         top = largest(
-            hvp, reading, warm=None if run is None or top_k > 1 else run.found, count=min(top_k, hvp.size),
-            tolerance=self.tolerance, most=self.plan.most, seed=recipe.seed,
-        )  # fmt: skip
+            hvp, reading, warm=known, count=min(top_k, hvp.size), tolerance=self.tolerance, most=most, seed=recipe.seed
+        )
         products = hvp.products - made
         if run is not None and top_k == 1 and run.points and run.points[-1].step == run.done:
             products += run.products
@@ -279,17 +282,24 @@ class _Measurement:
             parameters=hvp.size,
             method=hvp.method,
         )
+        value = meets.value
+        del top, meets, known
         found = dataclasses.replace(found, **self._along())
         # Beyond its limit a training does not settle, and above no floor.
         settles = lr is not None and (limit is None or lr < limit) and not found.diverged
         found = dataclasses.replace(found, noise_scale=self._noise(reading, lr if settles else None, noise))
         if layers:
             update = None if run is None else run.update
-            found = dataclasses.replace(found, layers=layer_curvatures(hvp, update=update, seed=recipe.seed))
+            each = layer_curvatures(hvp, update=update, most=self.plan.most, seed=recipe.seed)
+            found = dataclasses.replace(found, layers=each)
         if density:
             found = dataclasses.replace(found, **self._bulk())
-        if not found.converged and self.plan.short:
-            self.notes.append(f"memory allowed {self.plan.most} products of a search; more `memory` allows more")
+        settled = (found.converged, found.smallest_converged, *(one.converged for one in found.layers))
+        if self.plan.short and False in settled:
+            self.notes.append(self.plan.short)
+        if found.converged and error > 1.01 * self.tolerance * abs(value):
+            kind = str(hvp.dtype).removeprefix("torch.")
+            self.notes.append(f"in {kind} numbers rounding leaves an error of {error:.1g}; weights of more digits less")
         notes = (*self.notes, *hvp.notes, *reading.notes)
         return dataclasses.replace(found, statement=statement(found), notes=tuple(dict.fromkeys(notes)))
 
@@ -310,7 +320,7 @@ class _Measurement:
     def _noise(self, reading: Reading, lr: float | None, hessian: bool) -> NoiseScale | None:
         found = gradient_noise(
             self.hvp, self.task, self.model, batch_size=self.recipe.batch_size, accumulate=self.recipe.accumulate,
-            reading=reading, lr=lr, hessian=hessian, room=self.plan.rows, seed=self.recipe.seed,
+            reading=reading, lr=lr, hessian=hessian, room=self.plan.rows - (8 if hessian else 0), seed=self.recipe.seed,
         )  # fmt: skip
         if found is None:
             self.notes.append("there are too few examples to tell the noise of the gradient from the gradient")
@@ -341,10 +351,14 @@ class _Measurement:
 
     def _bulk(self) -> dict[str, Any]:
         hvp, seed = self.hvp, self.recipe.seed
-        trace, seen = bulk(hvp, hvp.weights(), seed=seed)
+        trace, seen = bulk(hvp, hvp.weights(), steps=min(30, self.plan.rows), seed=seed)
         at, share = density_grid(seen)
+        low = smallest(hvp, tolerance=1e-5, most=self.plan.most, seed=seed)
         return {
-            "smallest": smallest(hvp, most=self.plan.most, seed=seed).value,
+            "smallest": low.value,
+            "smallest_residual": float(low.residuals[0]),
+            "smallest_error": float(low.errors[0]),
+            "smallest_converged": low.converged,
             "trace": trace.value,
             "trace_error": trace.error,
             "density_at": float_series(at),

@@ -138,7 +138,9 @@ def _with_hessian(
     rows = gradients[:count]
     decay, hvp.decay = hvp.decay, 0.0
     try:
-        images = torch.stack([hvp(row) for row in rows])
+        images = torch.empty_like(rows)
+        for image, row in zip(images, rows, strict=True):
+            image.copy_(hvp(row))
     finally:
         hvp.decay = decay
     across = (rows @ images.T).double().cpu().numpy()

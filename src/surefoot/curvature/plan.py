@@ -1,7 +1,10 @@
 """The plan: which examples the Hessian is of, in what pieces, and what is kept, so that memory is enough.
 
 What one product needs is estimated from what a forward pass over a few examples keeps for the backward pass; the graph
-of the gradient holds about four times as much. Next to it stand the vectors of the eigenvalue search.
+of the gradient holds about four times as much. Next to it stand *vectors*, each as large as all weights: copies of the
+model and the state of its optimizer all the time, what a product passes through, and those of the search itself. A
+warm start takes many more of them than a cold one, for it holds what it knows several times; where memory is short a
+search begins at the eigenvectors alone, and where it is very short it ends before it has converged.
 """
 
 from __future__ import annotations
@@ -11,8 +14,10 @@ import dataclasses
 import torch
 from torch import nn
 
+from surefoot.curvature.sharpness import Sharpness
 from surefoot.engines.memory import allowed_bytes, in_bytes, kept_for_backward
 from surefoot.errors import InputError, MemoryBoundError
+from surefoot.maths.krylov import Eigenpairs
 from surefoot.tasks.borrowing import borrowed_rng
 from surefoot.tasks.task import Task
 
@@ -29,6 +34,17 @@ _FEWEST, _MOST = 256, 2048
 _VECTORS = 100
 """Products, and so vectors, of an eigenvalue search at most."""
 _FEWEST_VECTORS = 12
+_COLD, _WARM = 1.5, 15.5
+"""Vectors held at the peak of a search for each product that it may take."""
+_HELD, _PASSING = 6, 14
+"""Vectors beside the models: of optimizer and run all the time, and those that a product or a gradient passes through."""
+_MODELS = 3
+_SHARE = 0.85
+"""Of what is allowed; the rest is lost between allocations."""
+_KEPT_GRADIENTS = 4
+"""Batches at least whose gradients are kept with the graph, which holds as much as a gradient once more."""
+_LOOK, _SETTLE = 12, 48
+"""Products that a warm start must be allowed, for a rough look and for an answer; else it begins as a cold one."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,10 +59,27 @@ class Plan:
     most: int
     """Products of an eigenvalue search at most."""
     rows: int
-    """Gradients that are held at once at most."""
-    short: bool
-    """Whether memory is why `most` is no more."""
+    """Gradients, or other vectors, that are held at once at most."""
+    warm: int
+    """Products at most of a search that begins with all that is known of one at weights nearby."""
+    enough: int
+    """Bytes with which `most` would be as large as it ever is."""
     notes: tuple[str, ...]
+
+    @property
+    def short(self) -> str:
+        """What to raise where a search did not converge because of memory; empty where memory is not why."""
+        if self.most == _VECTORS:
+            return ""
+        return f"memory allowed {self.most} products of a search; {in_bytes(self.enough)} of `memory` allow {_VECTORS}"
+
+    def begin(self, known: Sharpness | None, *, rough: bool) -> tuple[Sharpness | None, int]:
+        """What of `known` a search begins with, and the products that it may take; a `rough` one needs few."""
+        if known is None:
+            return None, self.most
+        if self.warm < (_LOOK if rough else _SETTLE):
+            return _trimmed(known, 0), self.most
+        return _trimmed(known, self.warm // 2), self.warm
 
 
 def make_plan(task: Task, model: nn.Module, *, examples: int | None = None, memory: int | None = None) -> Plan:
@@ -67,20 +100,55 @@ def make_plan(task: Task, model: nn.Module, *, examples: int | None = None, memo
     if examples < size:
         notes.append(f"the Hessian is that of {examples} of {size} training examples; `examples` takes more")
     vector = sum(one.numel() * one.element_size() for one in model.parameters() if one.requires_grad)
-    most = min(_VECTORS, int(0.5 * allowed / (2 * vector)))
-    rows = int(0.25 * allowed / vector)
+    beside = _beside(model, vector)
     graph = _GRAPH * per_example
-    chunk = min(examples, 1024, int(0.4 * allowed / max(graph, 1.0)))
-    if most < _FEWEST_VECTORS or chunk < 1:
-        needed = max(2 * vector * _FEWEST_VECTORS / 0.5, graph / 0.4)
+    usable = _SHARE * allowed
+    room = usable - beside - _COLD * _FEWEST_VECTORS * vector
+    # Half of what is left is for graphs, half for more products; one example is always taken.
+    chunk = min(examples, 1024, max(1, int(0.5 * room / graph)))
+    if room < graph:
+        needed = (beside + _COLD * _FEWEST_VECTORS * vector + graph) / _SHARE
         raise MemoryBoundError(
             f"the curvature needs about {in_bytes(needed)} of memory even in the smallest pieces, and "
             f"{in_bytes(allowed)} are allowed; allow more with `memory`, or take a smaller model"
         )
     if chunk < min(examples, 1024):
         notes.append(f"memory allows the graph of {chunk} examples at once: products are added up in pieces")
-    keep = graph * examples <= 0.4 * allowed
-    return Plan(examples, chunk, keep, most, rows, most < _VECTORS, tuple(notes))
+    whole = graph * examples + 2 * vector * max(_KEPT_GRADIENTS, examples / chunk)
+    keep = whole <= 0.5 * room
+    graphs = whole if keep else graph * chunk
+    rows = int((usable - beside - graphs) / vector)
+    most = min(_VECTORS, int(rows / _COLD))
+    # Its algebra is there for types of enough digits only.
+    warm = min(_VECTORS, int(rows / _WARM)) if _many_digits(model) else 0
+    enough = int((beside + whole + _COLD * _VECTORS * vector) / _SHARE) + 1
+    return Plan(examples, chunk, keep, most, rows, warm, enough, tuple(notes))
+
+
+def _beside(model: nn.Module, vector: int) -> float:
+    """Bytes that are held beside graphs and the vectors of a search."""
+    everything = sum(one.numel() * one.element_size() for one in (*model.parameters(), *model.buffers()))
+    return _MODELS * everything + (_HELD + _PASSING) * vector
+
+
+def _many_digits(model: nn.Module) -> bool:
+    kinds = {one.dtype for one in model.parameters() if one.requires_grad}
+    return all(torch.promote_types(kind, torch.float32) == kind for kind in kinds)
+
+
+def _trimmed(found: Sharpness, rows: int) -> Sharpness:
+    """The same with at most `rows` of what is known beside the eigenvectors; none make a cold start from these."""
+    scaled = None if found.scaled is None else _shorter(found.scaled, rows)
+    return Sharpness(_shorter(found.plain, rows), scaled)
+
+
+def _shorter(found: Eigenpairs, rows: int) -> Eigenpairs:
+    if len(found.space) <= rows:
+        return found
+    # The vectors are mostly a part of `space`, which would stay with them.
+    vectors, space = found.vectors.clone(), found.space[:rows].clone()
+    older = None if found.older is None or not rows else _shorter(found.older, rows)
+    return dataclasses.replace(found, vectors=vectors, space=space, known=found.known[:rows], older=older)
 
 
 def _per_example(task: Task, model: nn.Module) -> int:

@@ -15,13 +15,14 @@ from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from surefoot.curvature.hvp import Hvp
 from surefoot.errors import InputError
 from surefoot.maths.davidson import warm_eigenpairs
-from surefoot.maths.krylov import Eigenpairs, eigenpairs, random_vector
+from surefoot.maths.krylov import Eigenpairs, Floats, eigenpairs, random_vector
 
 __all__ = ["top_eigenvector"]
 
@@ -55,15 +56,19 @@ def top_eigenvector(
     """
     if warm is not None:
         return warm_eigenpairs(hvp, warm, count=count, tolerance=tolerance, most=most, seed=seed)
-    start, near, spent = _start(hvp, most, seed)
+    start, shares, spent = _start(hvp, most, seed)
     hvp.products += spent
-    next_one = None if near is None or len(near.known) <= count else float(near.known[count] / near.value)
+    next_one = float(shares[count]) if len(shares) > count else None
     found = eigenpairs(hvp, start, count=count, tolerance=tolerance, most=most, seed=seed, next_one=next_one)
     return dataclasses.replace(found, products=found.products + spent) if spent else found
 
 
-def _start(hvp: Hvp, most: int, seed: int) -> tuple[Tensor, Eigenpairs | None, float]:
-    """Where a cold search begins, what was found in the steep examples, and the products that this took."""
+def _start(hvp: Hvp, most: int, seed: int) -> tuple[Tensor, Floats, float]:
+    """Where a cold search begins, the eigenvalues of the steep examples as shares of the first, and products spent.
+
+    The shares are empty where the steep examples do not tell.
+    """
+    unknown: Floats = np.empty(0)
     drawn = random_vector(hvp.size, seed, dtype=hvp.dtype, device=hvp.device)
     parts = hvp.parts(min(_PARTS, most))
     try:
@@ -79,16 +84,17 @@ def _start(hvp: Hvp, most: int, seed: int) -> tuple[Tensor, Eigenpairs | None, f
     steep = _steep(squares, shares)
     plain = _mixed(slope, drawn)
     if not steep:
-        return plain, None, 0.0
+        return plain, unknown, 0.0
     few = hvp.over([parts[place] for place in steep])
     share = float(shares[steep].sum())
     along = torch.linalg.eigh((rows @ rows.T).double().cpu())[1][:, -1].to(drawn) @ rows
     begin = _mixed(along, drawn)
-    near = eigenpairs(few, begin, tolerance=_ROUGH, most=max(_LEAST, int(1 / share)), seed=seed)
+    del rows, along, slope  # a search takes as much again
+    near = eigenpairs(few, begin, tolerance=_ROUGH, most=min(most, max(_LEAST, int(1 / share))), seed=seed)
     spent = near.products * share
     if not near.converged or near.value <= 0 or (len(near.known) > 1 and near.known[1] > _CLOSE * near.value):
-        return plain, None, spent
-    return _mixed(near.vector, drawn), near, spent
+        return plain, unknown, spent
+    return _mixed(near.vector, drawn), near.known / near.value, spent
 
 
 def _mixed(direction: Tensor, drawn: Tensor) -> Tensor:

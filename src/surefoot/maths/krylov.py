@@ -37,6 +37,10 @@ _NOTHING = 2 / 3
 """Power of the rounding unit: the share of a product that is left when the space of the start vector is exhausted."""
 _TAIL = 8
 """Rows of the tail; what more of them would add is below what the guess is worth."""
+_ROUNDED = 8
+"""Rounding units of the largest magnitude seen, at which an eigenvalue is as settled as rounding allows."""
+_FEW_DIGITS = 1e-4
+"""Rounding unit from which on a type is one of few digits."""
 _AFTER_RESTART = 3
 """Products after a fresh start vector before an answer is believed: one that was found already has residual 0."""
 
@@ -124,7 +128,9 @@ def eigenpairs(
         start: [n] where to begin, of any length above 0.
         count: eigenvalues wanted, from 1 to n.
         which: end of the spectrum.
-        tolerance: error at which an eigenvalue is settled, as a share of the largest magnitude among the wanted ones.
+        tolerance: error at which an eigenvalue is settled, as a share of the largest magnitude among the wanted ones,
+            or where rounding leaves more: then that is enough, unless the tolerance is below the rounding unit of
+            float32 or wider numbers itself. 0 takes as many products as there may be.
         most: products at most; from `count`.
         seed: draws a fresh direction where the space of the start vector is exhausted.
         next_one: where the eigenvalue after the wanted ones is expected, as a share of the first, if a matrix alike has
@@ -137,7 +143,8 @@ def eigenpairs(
     sign = 1.0 if which == "largest" else -1.0
     limit = min(most, size)
     eps = float(torch.finfo(start.dtype).eps)
-    basis = start.new_empty((min(limit, 32), size))
+    # A processor takes no memory for rows before they are written; elsewhere there are more of them when needed.
+    basis = start.new_empty((limit if start.device.type == "cpu" else min(limit, 32), size))
     basis[0] = start / start.norm()
     diagonal: list[float] = []
     beside: list[float] = []
@@ -155,7 +162,7 @@ def eigenpairs(
         ends = values[::-1][:count] if exhausted else _tailed(diagonal, [*beside, beta])[:count]
         found = _judged(values, ritz, beta, ends, 4 * eps * scale, None if exhausted else next_one)
         # Next to much larger eigenvalues rounding may leave more than a tolerance that the numbers themselves allow.
-        allowed = 8 * eps * scale if tolerance >= 4 * eps else 0.0
+        allowed = _ROUNDED * eps * scale if _meant(tolerance, eps) else 0.0
         settled = len(found[0]) == count and _settled(found[0], found[2], tolerance, allowed)
         if exhausted:
             # Every copy of a multiple eigenvalue, and whatever the start did not hold, is outside of this space.
@@ -175,10 +182,11 @@ def eigenpairs(
             basis[at + 1] = rest / beta
         beside.append(beta)
     made = len(diagonal)
-    keep = min(made, count + _REMEMBERED)
+    # Where few products are allowed that is mostly for want of memory.
+    keep = min(made, count + min(_REMEMBERED, most // 3))
     order = np.argsort(values)[::-1]
     space = torch.as_tensor(ritz[:, order[:keep]].T.copy(), dtype=start.dtype, device=start.device) @ basis[:made]
-    space = space / space.norm(dim=1, keepdim=True)
+    space /= space.norm(dim=1, keepdim=True)
     rest_of = values[order[keep:]]
     if settled and len(ends) == len(found[0]):
         found = (np.maximum(ends, found[0]), *found[1:])
@@ -208,6 +216,14 @@ def tridiagonal(matvec: Matvec, start: Tensor, steps: int) -> Tridiagonal:
             return Tridiagonal(np.array(diagonal), np.array(beside))
         basis[at + 1] = rest / beta
         beside.append(beta)
+
+
+def _meant(tolerance: float, eps: float) -> bool:
+    """Whether a tolerance is one that rounding may loosen: below the unit more digits were asked for than there are.
+
+    Nobody asks that of types of two or three digits.
+    """
+    return tolerance >= 4 * eps or (tolerance > 0 and eps > _FEW_DIGITS)
 
 
 def _settled(values: Floats, errors: Floats, tolerance: float, allowed: float) -> bool:

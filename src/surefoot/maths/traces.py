@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -55,8 +56,7 @@ def hutchinson(matvec: Matvec, like: Tensor, draws: int, seed: int = 0) -> Estim
     """
     if draws < 1:
         raise InputError(f"`draws` is {draws}; it is a whole number from 1")
-    signs = _signs(draws, like, seed)
-    found = [float(one @ matvec(one)) for one in signs]
+    found = [float(one @ matvec(one)) for one in _signs(draws, like, seed)]
     return Estimate(float(np.mean(found)), _standard_error(found), draws)
 
 
@@ -69,14 +69,17 @@ def hutch_plus_plus(matvec: Matvec, like: Tensor, products: int, seed: int = 0) 
     if products < 3:
         raise InputError(f"`products` is {products}; it is a whole number from 3")
     third = min(products // 3, like.numel())
-    sketch = torch.stack([matvec(one) for one in _signs(third, like, seed)])
-    large = torch.linalg.qr(sketch.T)[0].T  # [third, n], orthonormal rows
-    inside = sum(float(row @ matvec(row)) for row in large)
+    # Types of fewer digits would leave the rows at angles.
+    large = like.new_empty((third, like.numel()), dtype=torch.promote_types(like.dtype, torch.float32))
+    for row, one in zip(large, _signs(third, like, seed), strict=True):
+        row.copy_(matvec(one))
+    large = large[: _orthonormal(large)]
+    inside = sum(float(row @ matvec(row.to(like)).to(row)) for row in large)
     rests = []
     for one in _signs(max(1, products - 2 * third), like, seed + 1):
-        rest = one - (large @ one) @ large
-        rests.append(float(rest @ matvec(rest)))
-    return Estimate(inside + float(np.mean(rests)), _standard_error(rests), 2 * third + len(rests))
+        rest = one.to(large) - (large @ one.to(large)) @ large
+        rests.append(float(rest @ matvec(rest.to(like)).to(rest)))
+    return Estimate(inside + float(np.mean(rests)), _standard_error(rests), third + len(large) + len(rests))
 
 
 def spectrum(matvec: Matvec, like: Tensor, *, draws: int = 4, steps: int = 30, seed: int = 0) -> Spectrum:
@@ -102,9 +105,26 @@ def spectrum(matvec: Matvec, like: Tensor, *, draws: int = 4, steps: int = 30, s
     return Spectrum(every[order], np.concatenate(weights)[order], products)
 
 
-def _signs(count: int, like: Tensor, seed: int) -> Tensor:
-    drawn = torch.randint(0, 2, (count, like.numel()), generator=torch.Generator().manual_seed(seed))
-    return (2 * drawn - 1).to(dtype=like.dtype, device=like.device)
+def _signs(count: int, like: Tensor, seed: int) -> Iterator[Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    for _ in range(count):
+        drawn = torch.randint(0, 2, (like.numel(),), generator=generator, dtype=torch.int8)
+        yield (2 * drawn - 1).to(dtype=like.dtype, device=like.device)
+
+
+def _orthonormal(rows: Tensor) -> int:
+    """Make the first rows an orthonormal basis of all of them, in place; how many these are."""
+    least, count = 100 * float(torch.finfo(rows.dtype).eps), 0
+    for row in rows:
+        rest, before = row.clone(), float(row.norm())
+        for _ in range(2):
+            rest -= (rows[:count] @ rest) @ rows[:count]
+        left = float(rest.norm())
+        # Next to nothing is rounding, which has no direction; what is not finite stays to be seen.
+        if not left <= least * before:
+            rows[count] = rest / left
+            count += 1
+    return count
 
 
 def _standard_error(values: list[float]) -> float:

@@ -73,6 +73,8 @@ class LayerCurvature(Record):
     update: float | None = None
     sharpness: float | None = None
     """Largest eigenvalue of the Hessian's block of this parameter alone."""
+    residual: float | None = None
+    """‖H v - sharpness v‖ with the block for H: some eigenvalue of it lies this close."""
     error: float | None = None
     """Estimated distance of `sharpness` from the eigenvalue."""
     converged: bool | None = None
@@ -121,6 +123,12 @@ class Curvature(Record):
     eigenvalue_errors: FloatSeries = dataclasses.field(default_factory=float_series)
     smallest: float | None = None
     """Smallest algebraic eigenvalue."""
+    smallest_residual: float | None = None
+    """‖H v - smallest v‖: some eigenvalue lies this close."""
+    smallest_error: float | None = None
+    """Estimated distance from the smallest eigenvalue."""
+    smallest_converged: bool | None = None
+    """Whether the products that were allowed were enough; None where it was not measured."""
     trace: float | None = None
     trace_error: float | None = None
     """Standard error of `trace`."""

@@ -7,6 +7,7 @@ import numpy as np
 from surefoot.records import Curvature, FloatSeries, NoiseScale
 from surefoot.report.charts import Chart, Table
 from surefoot.report.colours import BAD, FAINT, LINE, SECOND
+from surefoot.report.curvature_words import with_error
 from surefoot.report.numbers import brief, count, rate
 from surefoot.report.series import is_wide, thinned_places
 
@@ -135,8 +136,8 @@ def _spectrum(found: Curvature) -> Chart:
         "range": [np.log10(top) - 6, np.log10(2 * top)],
     }
     said = (
-        f"Eigenvalues reach from {brief(found.smallest, 3)} to {brief(found.sharpness, 3)}; their sum, the trace, is "
-        f"{brief(found.trace, 3)} ± {brief(found.trace_error, 2)} (standard error)."
+        f"Eigenvalues reach from {with_error(found.smallest, found.smallest_error, found.smallest_converged, 3)} to "
+        f"{brief(found.sharpness, 3)}; their sum, the trace, is {brief(found.trace, 3)} ± {brief(found.trace_error, 2)} (standard error)."
     )
     rows = tuple((str(i + 1), brief(v, 6), brief(e, 2)) for i, (v, e) in enumerate(
         zip(found.eigenvalues.tolist(), found.eigenvalue_errors.tolist(), strict=True)))  # fmt: skip

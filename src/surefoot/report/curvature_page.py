@@ -14,7 +14,7 @@ from surefoot.records import Curvature, write_text
 from surefoot.report import page as parts
 from surefoot.report.charts import Table
 from surefoot.report.curvature_charts import curvature_charts, noise_sentence
-from surefoot.report.curvature_words import flow_sentence
+from surefoot.report.curvature_words import flow_sentence, with_error
 from surefoot.report.escaping import Markup, tag
 from surefoot.report.numbers import brief, rate
 from surefoot.report.words import recipe_phrase
@@ -109,7 +109,7 @@ def layer_rows(found: Curvature) -> tuple[tuple[str, ...], ...]:
         (
             one.name, str(one.size), brief(one.gradient, 3), brief(one.weight, 3),
             "–" if one.update is None or one.weight == 0 else brief(one.update / one.weight, 3),
-            brief(one.sharpness, 3) + (" (not converged)" if one.converged is False else ""),
+            with_error(one.sharpness, one.error, one.converged, 3),
         )
         for one in found.layers
     )  # fmt: skip

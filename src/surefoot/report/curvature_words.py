@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from surefoot.records import LayerCurvature
+from surefoot.report.numbers import brief
 
-__all__ = ["flow_sentence"]
+__all__ = ["flow_sentence", "with_error"]
 
 _FAR = 1e3
 """Ratio of gradient sizes of two weights from which gradients count as vanishing or exploding."""
+
+
+def with_error(value: float | None, error: float | None, converged: bool | None, digits: int = 4) -> str:
+    """An eigenvalue with how sure it is, as far as the record says; older ones do not."""
+    said = brief(value, digits)
+    if value is not None and error is not None:
+        said += f" ± {brief(error, 1)}"
+    return f"{said} (not converged)" if converged is False else said
 
 
 def flow_sentence(layers: tuple[LayerCurvature, ...]) -> str:
