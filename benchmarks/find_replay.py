@@ -119,9 +119,6 @@ class BankSearch(Search):
         self.steps = self.horizon = int(bank["lengths"][0])
         self.budget, self.spent = math.floor(cost * self.steps + 1e-9), 0
         self.trials, self.interrupted, self.bank = [], False, bank
-        self.initial_groups = bank["first"][seed % len(bank["first"])]
-        self.initial_groups = self.initial_groups[np.isfinite(self.initial_groups)]
-        self.initial_loss = float(self.initial_groups.mean())
 
     def train(self, lrs: Any, horizon: int, *, stage: str, seeds: Any = None, **wanted: Any) -> list[Trial]:
         bank, prune = self.bank, wanted.get("prune")
@@ -132,7 +129,11 @@ class BankSearch(Search):
         which = [seed % len(bank["losses"]) for seed in seeds or [self.recipe.seed] * len(lrs)]
         fates: list[Fate | None] = [None] * len(lrs)
         steps: list[list[int]] = [[0] for _ in lrs]
-        losses = [[self.initial_loss] for _ in lrs]
+        began = [bank["first"][seed][np.isfinite(bank["first"][seed])] for seed in which]
+        losses = [[float(parts.mean())] for parts in began]
+        if prune is not None:
+            first = np.array([one[0] for one in losses])
+            prune(Validation(0, tuple(range(len(lrs))), first, first[:, None], {}))
         for step in sorted({horizon, *(one for one in wanted.get("validate_at", ()) if 0 < one < horizon)}):
             point = int(np.abs(np.log(np.array(POINTS) * horizon / step)).argmin())
             for place in [place for place, fate in enumerate(fates) if fate is None]:
@@ -158,7 +159,8 @@ class BankSearch(Search):
                 fate=fates[place] or "finished",
             )
             groups = bank["groups"][which[place], length, row] if fates[place] is None else np.empty(0)
-            trials.append(Trial(lr, horizon, stage, (run,), groups[np.isfinite(groups)]))
+            seen = groups[np.isfinite(groups)]
+            trials.append(Trial(lr, horizon, stage, (run,), seen, which[place], began[place]))
         self.trials += trials
         self.spent += sum(trial.steps for trial in trials)
         return trials

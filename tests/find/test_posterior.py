@@ -9,7 +9,7 @@ import types
 import numpy as np
 import pytest
 
-from surefoot.find.answer import divergence_rate
+from surefoot.find.answer import divergence, divergence_rate, learned
 from surefoot.find.posterior import Posterior, _prior
 from surefoot.find.search import Trial
 from surefoot.find.verdict import verdict
@@ -19,7 +19,7 @@ from surefoot.records.record import float_series, int_series
 SGD = Recipe(optimizer="sgd", options={"momentum": 0.9}, schedule="cosine")
 
 
-def _trial(lr, horizon, loss, fate="finished", steps=None, training=None):
+def _trial(lr, horizon, loss, fate="finished", steps=None, training=None, start=1.0):
     steps = steps or horizon
     losses = [loss] if training is None else training
     run = Run(
@@ -28,7 +28,7 @@ def _trial(lr, horizon, loss, fate="finished", steps=None, training=None):
         loss=float_series(losses),
         lr=float_series([lr] * len(losses)),
         val_step=int_series([0, steps]),
-        val_loss=float_series([1.0, loss]),
+        val_loss=float_series([start, loss]),
         fate=fate,
     )
     return Trial(lr, horizon, "rung", (run,), np.empty(0))
@@ -37,8 +37,7 @@ def _trial(lr, horizon, loss, fate="finished", steps=None, training=None):
 def _search(*trials, horizon=400):
     return types.SimpleNamespace(
         trials=list(trials),
-        initial_loss=1.0,
-        initial_groups=np.empty(0),
+        initial_loss=trials[0].initial_loss if trials else 1.0,
         horizon=horizon,
         recipe=SGD,
         parameters=2_000,
@@ -144,12 +143,29 @@ def test_rates_that_rise_to_the_highest_at_every_length_are_at_the_edge():
 
 def test_a_rate_at_which_training_breaks_down_counts_as_diverged():
     kept = [_trial(0.01, 50, 0.7), _trial(0.1, 50, 0.3), _trial(1.0, 50, 0.6)]
-    assert divergence_rate([*kept, _trial(10.0, 50, 0.98)], 1.0) == pytest.approx(math.sqrt(10.0))
-    assert divergence_rate([*kept, _trial(10.0, 50, 0.9)], 1.0) is None
-    assert divergence_rate([*kept, _trial(10.0, 50, 0.98, "retired", 25)], 1.0) is None
+    assert divergence_rate([*kept, _trial(10.0, 50, 0.98)]) == pytest.approx(math.sqrt(10.0))
+    assert divergence_rate([*kept, _trial(10.0, 50, 0.9)]) is None
+    assert divergence_rate([*kept, _trial(10.0, 50, 0.98, "retired", 25)]) is None
     # A rate that is too low keeps nothing either; and over a shorter length nothing was gained yet.
-    assert divergence_rate([_trial(1e-4, 50, 0.99), *kept], 1.0) is None
-    assert divergence_rate([*kept, _trial(2.0, 5, 0.99)], 1.0) is None
+    assert divergence_rate([_trial(1e-4, 50, 0.99), *kept]) is None
+    assert divergence_rate([*kept, _trial(2.0, 5, 0.99)]) is None
+
+
+def test_every_trial_is_compared_with_its_own_start():
+    # The second seed begins higher and has learned; the third begins lower and has lost.
+    learns, loses = _trial(2.0, 50, 1.1, start=1.3), _trial(3.0, 50, 0.9, start=0.8)
+    assert learned(learns)
+    assert not learned(loses)
+    assert divergence_rate([_trial(1.0, 50, 0.6), learns]) is None
+    assert divergence([_trial(1.0, 50, 0.6), learns, loses]) == (pytest.approx(math.sqrt(6.0)), 50)
+
+
+def test_what_is_left_of_the_start_is_that_of_the_first_seed():
+    assert _trial(1.0, 50, 1.3, start=1.3).loss_from(1.0) == pytest.approx(1.0)
+    assert _trial(1.0, 50, 1.4, start=1.3).loss_from(1.0) == pytest.approx(1.1)
+    assert _trial(1.0, 50, 0.9, start=1.2).loss_from(1.0) == pytest.approx(0.9)
+    assert _trial(1.0, 50, 0.9 * 1.3, start=1.3).loss_from(1.0) == pytest.approx(0.9 * 1.3 - 0.3 * 0.6)
+    assert _trial(1.0, 50, math.inf, "diverged", start=1.3).loss_from(1.0) == math.inf
 
 
 def test_larger_networks_are_given_lower_rates_where_little_was_seen():

@@ -5,10 +5,15 @@ from __future__ import annotations
 import math
 
 import pytest
+import torch
+from torch import nn
 
+from find.test_posterior import _search, _trial
 from find.tiny_tasks import always_diverging, blobs, bowl, constant_loss, unlearnable
 from surefoot.errors import InputError
 from surefoot.find import find
+from surefoot.find.verdict import verdict
+from surefoot.tasks.task import Task
 
 
 def _unknown(found):
@@ -45,6 +50,32 @@ def test_the_best_stays_at_the_edge():
 def test_rates_that_make_no_difference_are_called_so():
     found = find(_saturated(), epochs=200, batch_size="full", workers=1, lr_range=(1.0, 300.0))
     assert "hardly depends" in _unknown(found)
+
+
+def test_where_everything_falls_to_one_level_at_once_the_scale_of_the_inputs_is_named():
+    # Inputs in the thousands: one update kills every unit of the hidden layer, at any rate, and a constant is left.
+    dead = verdict(_search(*(_trial(lr, 2, 0.673 + lr / 1e3, start=180.0) for lr in (1e-3, 1e-2, 0.1, 1.0))))
+    assert dead.lr is None
+    assert "0.673 after 2 updates at all of them, 180 before" in dead.reason
+    assert "scale of its inputs" in dead.reason
+
+
+def test_rates_that_are_all_too_high_lead_to_lower_ones():
+    # On a bounded loss too high a rate raises it and ends: nothing diverges.
+    found = find(_bounded(), epochs=60, batch_size="full", optimizer="sgd", workers=1, lr_range=(60.0, 600.0))
+    assert min(point.lr for point in found.curve) < 20.0
+    assert found.status == "found"
+    assert found.lr < 60.0
+
+
+def test_the_range_that_is_missing_is_named():
+    higher = verdict(_search(*(_trial(lr, 50, loss) for lr, loss in ((0.01, 1.005), (0.1, 1.002), (1.0, 0.8)))))
+    assert "give a higher `lr_range`" in higher.reason
+    lower = verdict(_search(*(_trial(lr, 50, loss) for lr, loss in ((0.01, 0.8), (0.1, 1.002), (1.0, 1.005)))))
+    assert "give a lower `lr_range`" in lower.reason
+    above = verdict(_search(*(_trial(lr, 50, loss) for lr, loss in ((0.01, 1.1), (0.1, 1.4), (1.0, 3.0)))))
+    assert "rose at every rate tried" in above.reason
+    assert "begins lower" in above.reason
 
 
 def test_ctrl_c_in_the_first_rung_leaves_the_rate_unknown():
@@ -100,11 +131,6 @@ def test_something_else_than_a_task():
 
 
 def _slope():
-    import torch
-    from torch import nn
-
-    from surefoot.tasks.task import Task
-
     class Slope(nn.Module):
         def __init__(self):
             super().__init__()
@@ -118,11 +144,6 @@ def _slope():
 
 
 def _saturated():
-    import torch
-    from torch import nn
-
-    from surefoot.tasks.task import Task
-
     class Saturated(nn.Module):
         def __init__(self):
             super().__init__()
@@ -133,3 +154,16 @@ def _saturated():
 
     x = torch.zeros(16)
     return Task(Saturated, train=(x, x), val=(x, x), loss=lambda output, target: output.mean(), name="saturated")
+
+
+def _bounded():
+    class Waves(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.places = nn.Parameter(torch.linspace(0.1, 0.5, 40))
+
+        def forward(self, x):
+            return (1.0 - torch.cos(self.places)).sum() + 0.0 * x
+
+    x = torch.zeros(16)
+    return Task(Waves, train=(x, x), val=(x, x), loss=lambda output, target: output.mean(), name="waves")

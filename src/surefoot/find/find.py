@@ -111,7 +111,7 @@ def find(
         status="unknown" if answer.lr is None else "found",
         lr=answer.lr,
         interval=answer.interval,
-        divergence_lr=None if method == "range-test" else divergence_rate(search.trials, search.initial_loss),
+        divergence_lr=None if method == "range-test" else divergence_rate(search.trials),
         expected_loss=answer.expected_loss,
         reason=answer.reason,
         cost=search.cost,

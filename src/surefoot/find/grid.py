@@ -43,7 +43,7 @@ def _tried(search: Search, lrs: Sequence[float], method: str) -> Answer:
     trials = search.train(lrs, horizon, stage=method)
     if search.interrupted:
         return unknown("the search was interrupted before its rates had trained equally long; run it again")
-    good = [trial for trial in trials if learned(trial, search.initial_loss)]
+    good = [trial for trial in trials if learned(trial)]
     if not good:
         return unknown(f"none of the {len(lrs)} rates from {lrs[0]:.2g} to {lrs[-1]:.2g} lowered the loss; try others")
     best = min(good, key=lambda trial: trial.loss)

@@ -122,9 +122,10 @@ def _prior(recipe: Recipe, usual: Usual | None) -> Prior:
 
 
 def _loss(trial: Trial, trials: Sequence[Trial], start: float) -> float:
+    loss = trial.loss_from(start)
     if trial.fate != "retired":
-        return trial.loss
+        return loss
     # None of them finished where those that did better half-way diverged afterwards.
-    finished = (one.loss for one in trials if one.horizon == trial.horizon and one.fate == "finished")
-    best = min(finished, default=trial.loss)
-    return max(trial.loss, start - (1.0 - _RETIRED) * (start - best))
+    finished = (one.loss_from(start) for one in trials if one.horizon == trial.horizon and one.fate == "finished")
+    best = min(finished, default=loss)
+    return max(loss, start - (1.0 - _RETIRED) * (start - best))

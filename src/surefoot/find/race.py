@@ -12,7 +12,7 @@ import math
 from collections.abc import Sequence
 
 from surefoot.engines.engine import Validation
-from surefoot.find.answer import Answer, learned, unknown
+from surefoot.find.answer import Answer, learned, raised, unknown
 from surefoot.find.candidates import default_range, first_rates, spread_out
 from surefoot.find.plan import FIRST_GAP, Rung, rungs
 from surefoot.find.posterior import Posterior
@@ -55,7 +55,7 @@ def race(search: Search, lr_range: tuple[float, float] | None) -> Answer:
         )
     _scan(search, plan[0], low, high)
     longer = min(search.horizon, _LATER * plan[0].horizon, int(search.left * _SCANNED) // _FEWEST)
-    if _nothing(search) and not _all_diverged(search) and not search.interrupted and longer > plan[0].horizon:
+    if _nothing(search) and not all(map(raised, search.trials)) and not search.interrupted and longer > plan[0].horizon:
         # A plateau may hide every rate from so short a horizon.
         _scan(search, dataclasses.replace(plan[0], horizon=longer), low, high)
     for number, rung in enumerate(plan[1:] + plan[1:][-1:] * _AGAIN, 2):
@@ -71,11 +71,7 @@ def race(search: Search, lr_range: tuple[float, float] | None) -> Answer:
 
 
 def _nothing(search: Search) -> bool:
-    return not any(learned(one, search.initial_loss) for one in search.trials)
-
-
-def _all_diverged(search: Search) -> bool:
-    return all(one.fate == "diverged" for one in search.trials)
+    return not any(map(learned, search.trials))
 
 
 def _scan(search: Search, rung: Rung, low: float, high: float) -> None:
@@ -87,7 +83,7 @@ def _scan(search: Search, rung: Rung, low: float, high: float) -> None:
     gap = math.log10(lrs[1] / lrs[0])
     trials = _train(search, lrs, rung.horizon, "rung 1, whole range", search.recipe.seed)
     for _ in range(_EXTENSIONS):
-        further = _beyond(trials, search.initial_loss, gap)
+        further = _beyond(trials, gap)
         further = [lr for lr in further if _LIMITS[0] <= lr <= _LIMITS[1]]
         if search.interrupted or not further or len(further) * rung.horizon > search.left // 2:
             return
@@ -95,16 +91,17 @@ def _scan(search: Search, rung: Rung, low: float, high: float) -> None:
         trials = sorted([*trials, *found], key=lambda one: one.lr)
 
 
-def _beyond(trials: Sequence[Trial], initial_loss: float | None, gap: float) -> list[float]:
+def _beyond(trials: Sequence[Trial], gap: float) -> list[float]:
     """Rates outside those tried, on the side where the best one is; none if it lies inside."""
-    good = [place for place, trial in enumerate(trials) if learned(trial, initial_loss)]
+    good = [place for place, trial in enumerate(trials) if learned(trial)]
     steps = [10 ** (gap * (number + 1)) for number in range(_REACH)]
     below = [trials[0].lr / step for step in steps]
     if not good:
-        return below if any(trial.fate == "diverged" for trial in trials) else []
+        return below if raised(trials[0]) else []
     best = min(good, key=lambda place: trials[place].loss)
     inside = min((trials[place].loss for place in good if 0 < place < len(trials) - 1), default=math.inf)
-    if initial_loss is not None and inside - trials[best].loss < _TIE * (initial_loss - trials[best].loss):
+    start = trials[best].initial_loss
+    if start is not None and inside - trials[best].loss < _TIE * (start - trials[best].loss):
         return []
     return below if best == 0 else [trials[-1].lr * step for step in steps]
 
@@ -129,7 +126,7 @@ def _train(search: Search, lrs: Sequence[float], horizon: int, stage: str, seed:
         stage=stage,
         seeds=[seed] * len(lrs),
         validate_at=points,
-        prune=_Dominated(search, horizon // 2),
+        prune=_Dominated(horizon // 2),
     )
 
 
@@ -139,12 +136,14 @@ class _Dominated:
     Half-way through a schedule the loss does not tell close rates apart: only hopeless ones are given up.
     """
 
-    def __init__(self, search: Search, half: int) -> None:
-        self._search, self._half = search, max(half, _EARLIEST)
+    def __init__(self, half: int) -> None:
+        self._half, self._start = max(half, _EARLIEST), math.nan
 
     def __call__(self, validation: Validation) -> dict[int, str]:
-        start, best = self._search.initial_loss, float(validation.loss.min())
-        if start is None or not best < start or validation.step < self._half or len(validation.members) < 2:
+        start, best = self._start, float(validation.loss.min())
+        if validation.step == 0:
+            self._start = best
+        if not best < start or validation.step < self._half or len(validation.members) < 2:
             return {}
         lost = (validation.loss - best) / (start - best)
         return {

@@ -28,6 +28,11 @@ __all__ = ["Prune", "Search", "Trial"]
 Prune = Callable[[Validation], Mapping[int, str]]
 """Sees a validation of the trials (by their place in the request) and names those to retire, each with a reason."""
 
+_Groups = dict[int, npt.NDArray[np.float64]]
+"""By place in the request, loss over each part of the validation data."""
+
+_LITTLE = 0.75
+"""Share of the loss at initialisation above which the loss still depends on that."""
 _END = 0.25
 """Share of a training at its end over which training losses are averaged."""
 
@@ -45,6 +50,8 @@ class Trial:
     groups: npt.NDArray[np.float64]
     """Loss over each part of the validation data at the end; empty where it never got there."""
     seed: int = 0
+    initial_groups: npt.NDArray[np.float64] = dataclasses.field(default_factory=lambda: np.empty(0))
+    """The same before any update; empty where it was not seen."""
 
     @property
     def fate(self) -> Fate:
@@ -59,6 +66,22 @@ class Trial:
         if self.fate == "diverged":
             return math.inf
         return float(np.mean([run.final_val_loss for run in self.runs]))
+
+    @property
+    def initial_loss(self) -> float | None:
+        """Mean validation loss before any update, from its own seed; None if it was not seen."""
+        firsts = [float(run.val_loss[0]) for run in self.runs if len(run.val_loss) and run.val_step[0] == 0]
+        return float(np.mean(firsts)) if firsts and len(firsts) == len(self.runs) else None
+
+    def loss_from(self, initial_loss: float) -> float:
+        """Its loss, had training begun at `initial_loss`.
+
+        What is left of the loss at initialisation differs from seed to seed as that does; what was learned does not.
+        """
+        own = self.initial_loss
+        if own is None or not (own > 0 and math.isfinite(self.loss)):
+            return self.loss
+        return self.loss + (initial_loss - own) * min(max((self.loss / own - _LITTLE) / (1.0 - _LITTLE), 0.0), 1.0)
 
     @property
     def training_loss(self) -> float:
@@ -136,17 +159,17 @@ class Search:
         self.spent = 0
         self.trials: list[Trial] = []
         self.interrupted = False
-        self.initial_loss: float | None = None
-        """Mean validation loss before any update, over the folds."""
-        self.initial_groups: npt.NDArray[np.float64] = np.empty(0)
-        """The same for each part of the validation data."""
-        self._firsts: list[float] = []
         self._watch, self._memory, self._workers = watch, memory, workers
 
     @functools.cached_property
     def parameters(self) -> int:
         """Trainable numbers of the model."""
         return parameters_of(self.tasks[0])
+
+    @property
+    def initial_loss(self) -> float | None:
+        """Mean validation loss before any update, over the folds, of the first trial that was validated."""
+        return next((one.initial_loss for one in self.trials if one.initial_loss is not None), None)
 
     @property
     def left(self) -> int:
@@ -196,9 +219,10 @@ class Search:
                 lr=one.lr or 0.0,
                 horizon=horizon,
                 stage=stage,
-                runs=tuple(runs[place] for runs, _ in folds),
-                groups=np.concatenate([groups.get(place, np.empty(0)) for _, groups in folds]),
+                runs=tuple(runs[place] for runs, _, _ in folds),
+                groups=np.concatenate([ended.get(place, np.empty(0)) for _, _, ended in folds]),
                 seed=one.seed,
+                initial_groups=np.concatenate([began.get(place, np.empty(0)) for _, began, _ in folds]),
             )
             for place, one in enumerate(recipes)
         ]
@@ -215,29 +239,27 @@ class Search:
         stage: str,
         validate_at: Sequence[int],
         prune: Prune | None,
-    ) -> tuple[list[Run], dict[int, npt.NDArray[np.float64]]]:
+    ) -> tuple[list[Run], _Groups, _Groups]:
         if self.interrupted:
-            return [Run(recipe=one, fate="interrupted", reason="interrupted before it began") for one in recipes], {}
-        groups: dict[int, npt.NDArray[np.float64]] = {}
+            never = [Run(recipe=one, fate="interrupted", reason="interrupted before it began") for one in recipes]
+            return never, {}, {}
+        began: _Groups = {}
+        ended: _Groups = {}
         rows = [Row(one.lr or 0.0, math.nan, 0, None, one.seed) for one in recipes]
         before = self.spent
         made = 0
 
         def monitor(validation: Validation) -> dict[int, tuple[Fate, str]]:
             for place, loss, parts in zip(validation.members, validation.loss, validation.groups, strict=True):
-                groups[place] = parts
+                (ended if validation.step else began)[place] = parts
                 rows[place] = dataclasses.replace(rows[place], loss=float(loss), steps=validation.step)
-            if validation.step == 0 and len(self._firsts) < len(self.tasks):
-                self._firsts.append(float(validation.loss[0]))
-                self.initial_groups = np.concatenate([self.initial_groups, validation.groups[0]])
-                self.initial_loss = float(np.mean(self._firsts))
-            ended: dict[int, tuple[Fate, str]] = {}
-            if prune is not None and 0 < validation.step < horizon:
-                ended = {place: ("retired", reason) for place, reason in prune(validation).items()}
-                for place in ended:
+            retired: dict[int, tuple[Fate, str]] = {}
+            if prune is not None and validation.step < horizon:
+                retired = {place: ("retired", reason) for place, reason in prune(validation).items()}
+                for place in retired:
                     rows[place] = dataclasses.replace(rows[place], fate="retired")
             self._tell(stage, horizon, rows, before + made)
-            return ended
+            return retired
 
         def tick(steps: int, alive: int) -> None:  # noqa: ARG001
             nonlocal made
@@ -258,8 +280,7 @@ class Search:
         )
         self.spent = before + sum(run.steps for run in runs)
         self.interrupted = self.interrupted or any(run.fate == "interrupted" for run in runs)
-        finished = {place: parts for place, parts in groups.items() if runs[place].fate == "finished"}
-        return runs, finished
+        return runs, began, {place: parts for place, parts in ended.items() if runs[place].fate == "finished"}
 
     def finish(self) -> None:
         """Tell the watcher that the search is over."""

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from surefoot.find.answer import Answer, divergence_rate, learned, unknown
+from surefoot.find.answer import Answer, divergence, learned, raised, unknown
 from surefoot.find.expected import expected_loss
 from surefoot.find.posterior import Posterior
 from surefoot.find.search import Search, Trial
@@ -42,9 +42,8 @@ _SURE = 1.0
 
 def verdict(search: Search, prior: Prior | None = None) -> Answer:
     """What the trials of `search` say."""
-    start = search.initial_loss
     done = [one for one in search.trials if one.fate != "interrupted"]
-    good = [one for one in done if learned(one, start)]
+    good = [one for one in done if learned(one)]
     halted = ("the search was interrupted: this is what it had found",) if search.interrupted else ()
     if search.interrupted and len(good) < _FEWEST:
         return unknown("interrupted before rates could be told apart; run the search again to the end")
@@ -61,7 +60,7 @@ def verdict(search: Search, prior: Prior | None = None) -> Answer:
         grid, shares, noise=NOISE * posterior.response.noise, tail=TAIL, resolution=RESOLUTION, rng=rng
     )
     low, high = min(low, float(grid[place])), max(high, float(grid[place]))
-    cliff = divergence_rate(search.trials, start)
+    cliff = divergence(search.trials)
     edge = _edge(search, posterior, place, low, high, done, cliff)
     if edge is not None:
         return Answer(None, edge, notes=halted)
@@ -97,10 +96,12 @@ def _refusal(search: Search, done: Sequence[Trial], good: Sequence[Trial]) -> st
         return f"the loss at initialisation is {start}, no finite number; check the data and the loss"
     if not done:
         return "no rate was tried to the end; raise `cost`"
-    if all(one.fate == "diverged" for one in done):
+    if all(map(raised, done)):
+        dead = all(one.fate == "diverged" for one in done)
+        what = "training diverged" if dead else f"the validation loss of {start:.4g} rose"
         return (
-            f"training diverged at every rate tried, {tried}: give an `lr_range` that begins lower, clip gradients "
-            "with `clip`, or check the scale of inputs and loss"
+            f"{what} at every rate tried, {tried}: give an `lr_range` that begins lower, clip gradients with `clip`, "
+            "or check the scale of inputs and loss" + ("" if dead else " and the validation data")
         )
     if not good:
         return (
@@ -109,30 +110,35 @@ def _refusal(search: Search, done: Sequence[Trial], good: Sequence[Trial]) -> st
         )
     best = min(good, key=lambda one: one.loss)
     judged = 2 * best.horizon >= search.horizon
-    if judged and len(best.groups) > 1 and len(search.initial_groups) == len(best.groups):
-        gained = search.initial_groups - best.groups
+    if judged and len(best.groups) > 1 and len(best.initial_groups) == len(best.groups):
+        gained = best.initial_groups - best.groups
         error = float(np.std(gained, ddof=1)) / math.sqrt(len(gained))
         if float(gained.mean()) < _SURE * error:
             return (
                 f"no rate learns more than noise: from {tried} the validation loss fell by at most "
                 f"{gained.mean():.2g} ± {error:.1g}; raise `epochs`, give more validation data, or check the labels"
             )
-    if _flat(done, start):
+    level = _flat(done)
+    if level is not None:
         return (
-            f"the loss hardly depends on the rate from {tried}: any of them will do, or give a wider `lr_range` to "
-            "find where it matters"
+            f"the loss hardly depends on the rate from {tried}: it is {level:.4g} after {done[0].horizon} updates at "
+            f"all of them, {start:.4g} before. If that is as good as it gets, any of them will do; if not, the model "
+            "may have learned no more than a constant: check the scale of its inputs, or give a wider `lr_range`"
         )
     if len(good) < 2:
-        return f"only {len(good)} of {len(done)} rates from {tried} learned; give a lower `lr_range` or raise `cost`"
+        only = good[0].lr
+        other = "higher" if all(one.lr <= only for one in done) else "lower"
+        return f"only {only:.2g} of {len(done)} rates from {tried} learned; give a {other} `lr_range` or raise `cost`"
     return None
 
 
-def _flat(done: Sequence[Trial], start: float) -> bool:
-    """Whether no rate of the first, widest rung lost anything to speak of."""
+def _flat(done: Sequence[Trial]) -> float | None:
+    """The loss at all rates of the first, widest rung, where none lost anything to speak of; else None."""
     first = [one for one in done if one.horizon == done[0].horizon]
-    best = min(one.loss for one in first)
+    best, start = min(one.loss for one in first), done[0].initial_loss or 0.0
     apart = max(one.lr for one in first) / min(one.lr for one in first)
-    return apart >= 10 and best < start and max((one.loss - best) / (start - best) for one in first) < _FLAT
+    flat = apart >= 10 and best < start and max((one.loss - best) / (start - best) for one in first) < _FLAT
+    return best if flat else None
 
 
 def _edge(
@@ -142,7 +148,7 @@ def _edge(
     low: float,
     high: float,
     done: Sequence[Trial],
-    cliff: float | None,
+    cliff: tuple[float, int] | None,
 ) -> str | None:
     last = len(posterior.grid) - 1
     remedy = "give an `lr_range` that reaches further, or raise `cost`"
@@ -167,14 +173,21 @@ def _still_rising(done: Sequence[Trial], start: float) -> bool:
 
 
 def _reason(
-    search: Search, lr: float, interval: tuple[float, float], lost: float, cliff: float | None, good: Sequence[Trial]
+    search: Search,
+    lr: float,
+    interval: tuple[float, float],
+    lost: float,
+    cliff: tuple[float, int] | None,
+    good: Sequence[Trial],
 ) -> str:
     longest = max(one.horizon for one in good)
     count = sum(one.horizon == longest for one in search.trials)
     rates = "rate was" if count == 1 else "rates were"
     share = longest / search.horizon
     length = "to the end" if longest == search.horizon else f"for {share:.0%} of the training"
-    wall = f"training diverges above {cliff:.2g}" if cliff is not None else "no rate tried diverged"
+    wall = "no rate tried diverged" if cliff is None else f"training diverges above {cliff[0]:.2g}"
+    if cliff is not None and interval[1] > cliff[0]:
+        wall = f"trainings of {cliff[1]} updates diverged above {cliff[0]:.2g}, all {search.horizon} may bear more"
     return (
         f"{lr:.2g} is expected to lose {lost:.1%} of the achievable improvement; rates from {interval[0]:.2g} to "
         f"{interval[1]:.2g} cannot be told from the best. {len(search.trials)} members were trained, and {count} "
