@@ -192,6 +192,7 @@ def test_a_recipe_is_not_mixed_with_rates(surefoot, spec, tmp_path):
         (("--recipe", tmp_path / "r.json", "--lr", "0.1"), "its own rate"),
         (("--recipe", tmp_path / "r.json", "--schedule", "cosine"), "which says it"),
         (("--recipe", tmp_path / "r.json", "--steps", "5"), "`--steps` is given with `--recipe`"),
+        (("--recipe", tmp_path / "r.json", "--epochs", "5"), "`--epochs` is given with `--recipe`"),
         (("--recipe", tmp_path / "empty.json"), "holds no rate"),
     ):
         told = surefoot("landscape", spec, *words)

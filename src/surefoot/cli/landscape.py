@@ -145,6 +145,7 @@ def _of_task(spec: str, given: dict[str, Any], device: str, bars: _Bars) -> Land
     bars("loading", 0, 1)
     task = open_task(spec, device=device, data=data, progress=bars.download)
     epochs, batch_size = hints(spec, task)
+    asked = set(arguments)
     arguments = {"epochs": epochs, "batch_size": batch_size} | arguments
     if steps is not None:
         del arguments["epochs"]
@@ -166,7 +167,7 @@ def _of_task(spec: str, given: dict[str, Any], device: str, bars: _Bars) -> Land
             "seed",
             "optimizer",
         )
-        clash = [name for name in shared if name in arguments and name not in ("epochs", "batch_size")]
+        clash = [name for name in shared if name in asked]
         if clash:
             raise InputError(f"`{_option(clash[0])}` is given with `--recipe`, which says it; leave one out")
         arguments = {name: value for name, value in arguments.items() if name not in shared}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import numbers
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,9 +29,9 @@ def allowed_bytes(memory: int | None) -> int:
         InputError: a bound below 1 byte.
     """
     if memory is not None:
-        if memory < 1:
-            raise InputError(f"`memory` is {memory}; it is a number of bytes from 1")
-        return memory
+        if isinstance(memory, bool) or not isinstance(memory, numbers.Integral) or memory < 1:
+            raise InputError(f"`memory` is {memory!r}; it is a whole number of bytes from 1, such as {4 * 10**9}")
+        return int(memory)
     try:
         for line in Path("/proc/meminfo").read_text().splitlines():
             if line.startswith("MemAvailable:"):
