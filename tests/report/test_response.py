@@ -7,7 +7,7 @@ import pytest
 
 from surefoot.records import CurvePoint
 from surefoot.report.response import ceiling, levels, loss_name, lr_range, swept_run
-from surefoot.report.series import is_wide, smoothed, thinned_places
+from surefoot.report.series import is_wide, log_axis, smoothed, thinned_places
 from surefoot.report.words import curve_sentence, recommendation
 
 
@@ -84,3 +84,13 @@ def test_only_a_wide_positive_range_asks_for_a_logarithmic_scale():
     assert not is_wide([0.1, 1.0])
     assert not is_wide([-1.0, 100.0])
     assert not is_wide([])
+
+
+def test_a_logarithmic_axis_has_labels_however_little_or_much_it_spans():
+    for low, high in ((1.0, 1.5), (1.0, 30.0), (0.2, 500.0), (1e-30, 1e30)):
+        step = log_axis([low, math.nan, high, 0.0])["dtick"]
+        # Plotly's words: D1 labels every digit, D2 one, two and five, a number every so many powers of ten.
+        span = math.log10(high / low)
+        labels = 9 * span if step == "D1" else 3 * span if step == "D2" else span / step
+        assert 1.5 < labels <= 20
+    assert log_axis([])["type"] == "log"

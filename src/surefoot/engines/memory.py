@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import numbers
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,7 +28,7 @@ def allowed_bytes(memory: int | None) -> int:
         InputError: a bound below 1 byte.
     """
     if memory is not None:
-        if isinstance(memory, bool) or not isinstance(memory, numbers.Integral) or memory < 1:
+        if isinstance(memory, bool) or not hasattr(memory, "__index__") or memory < 1:
             raise InputError(f"`memory` is {memory!r}; it is a whole number of bytes from 1, such as {4 * 10**9}")
         return int(memory)
     try:

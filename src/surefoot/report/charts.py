@@ -16,7 +16,7 @@ from surefoot.report.colours import BAD, FAINT, GOOD, LINE, SCALE, SECOND, colou
 from surefoot.report.escaping import text as html_text
 from surefoot.report.numbers import brief, count, rate
 from surefoot.report.response import Level, ceiling, levels, loss_name, lr_range
-from surefoot.report.series import is_wide, smoothed, thinned_places
+from surefoot.report.series import is_wide, log_axis, smoothed, thinned_places
 from surefoot.report.words import curve_sentence, loss_sentence, members_sentence
 
 __all__ = ["Chart", "Table", "members_chart", "response_chart", "run_charts", "runs_chart"]
@@ -64,7 +64,7 @@ def response_chart(found: Found) -> Chart:
              "text": "before training", "showarrow": False, "font": {"color": FAINT, "size": 11}}
         )  # fmt: skip
     layout: dict[str, Any] = {
-        "xaxis": {"type": "log", "title": {"text": "peak rate"}, "exponentformat": "power", "dtick": 1},
+        "xaxis": log_axis(span or ()) | {"title": {"text": "peak rate"}, "exponentformat": "power"},
         "yaxis": {"title": {"text": loss_name(found)}},
         "shapes": shapes,
         "annotations": notes,
@@ -124,7 +124,7 @@ def runs_chart(runs: tuple[Run, ...], title: str, sentence: str) -> Chart:
         "hovermode": "closest",
     }
     if max(lengths) > 8 * max(min(lengths), 1):
-        layout["xaxis"] |= {"type": "log", "dtick": 1}
+        layout["xaxis"] |= log_axis(lengths)
     starts = [float(run.loss[0]) for _, run in drawn if math.isfinite(run.loss[0])]
     if finite and starts:
         layout["yaxis"] |= _loss_axis(min(finite), min(max(finite), 1.6 * max(starts)))
@@ -159,7 +159,7 @@ def run_charts(run: Run) -> list[Chart]:
         values = _floats(smoothed(run.grad_norm)[keep])
         chart = _line_chart("norm", "Gradient norm", said, run.unit, steps, values, "gradient norm", LINE)
         if is_wide(norms.tolist()):
-            chart.layout["yaxis"] |= {"type": "log", "dtick": 1}
+            chart.layout["yaxis"] |= log_axis(norms.tolist())
         charts.append(chart)
     return charts
 
@@ -183,7 +183,7 @@ def _loss_chart(run: Run) -> Chart:
         )  # fmt: skip
     layout: dict[str, Any] = {"xaxis": {"title": {"text": f"{run.unit}s"}}, "yaxis": {"title": {"text": "loss"}}}
     if is_wide([*smooth.tolist(), *run.val_loss.tolist()]):
-        layout["yaxis"] |= {"type": "log", "dtick": 1}
+        layout["yaxis"] |= log_axis([*smooth.tolist(), *run.val_loss.tolist()])
     return Chart("loss", "Loss", loss_sentence(run), traces, layout, _run_table(run))
 
 
@@ -337,7 +337,7 @@ def _loss_axis(low: float, high: float) -> dict[str, Any]:
     if is_wide([low, high]):
         bottom, top = math.log10(low), math.log10(high)
         shown = [bottom - 0.05 * (top - bottom), top + 0.08 * (top - bottom)]
-        return {"type": "log", "range": shown, "dtick": "D2" if top - bottom < 2 else 1}
+        return log_axis([low, high]) | {"range": shown}
     room = (high - low) or max(abs(low), 1e-9)
     return {"range": [low - 0.06 * room, high + 0.09 * room]}
 

@@ -9,7 +9,7 @@ from surefoot.report.charts import Chart, Table
 from surefoot.report.colours import BAD, FAINT, LINE, SECOND
 from surefoot.report.curvature_words import with_error
 from surefoot.report.numbers import brief, count, rate
-from surefoot.report.series import is_wide, thinned_places
+from surefoot.report.series import is_wide, log_axis, thinned_places
 
 __all__ = ["curvature_charts", "eigenvalue_name", "noise_sentence", "threshold", "track_sentence"]
 
@@ -91,8 +91,9 @@ def _track(found: Curvature) -> Chart:
          "line": {"color": BAD, "width": 2, "dash": "dash"}},
     ]  # fmt: skip
     axis: dict[str, object] = {"title": {"text": name}}
-    if is_wide([*found.track_sharpness.tolist(), *bound.tolist()]):
-        axis |= {"type": "log"}
+    drawn = [*found.track_sharpness.tolist(), *bound.tolist()]
+    if is_wide(drawn):
+        axis |= log_axis(drawn)
     rows = tuple(
         (str(step), rate(lr), brief(value), brief(limit), brief(limit / lr if lr else float("inf"), 3), brief(loss))
         for step, lr, value, limit, loss in zip(
@@ -115,7 +116,7 @@ def _loss(found: Curvature) -> Chart:
     ]  # fmt: skip
     axis: dict[str, object] = {"title": {"text": "training loss"}}
     if is_wide(found.track_loss.tolist()):
-        axis |= {"type": "log", "dtick": 1}
+        axis |= log_axis(found.track_loss.tolist())
     said = f"It went from {brief(float(found.track_loss[0]), 3)} to {brief(float(found.track_loss[-1]), 3)}."
     rows = tuple((str(s), brief(v)) for s, v in zip(found.track_step, found.track_loss.tolist(), strict=True))
     layout = {"xaxis": {"title": {"text": "updates"}}, "yaxis": axis, "showlegend": True}
@@ -137,7 +138,8 @@ def _spectrum(found: Curvature) -> Chart:
     }
     said = (
         f"Eigenvalues reach from {with_error(found.smallest, found.smallest_error, found.smallest_converged, 3)} to "
-        f"{brief(found.sharpness, 3)}; their sum, the trace, is {brief(found.trace, 3)} ± {brief(found.trace_error, 2)} (standard error)."
+        f"{brief(found.sharpness, 3)}; their sum, the trace, is {brief(found.trace, 3)} ± {brief(found.trace_error, 2)} "
+        "(standard error)."
     )
     rows = tuple((str(i + 1), brief(v, 6), brief(e, 2)) for i, (v, e) in enumerate(
         zip(found.eigenvalues.tolist(), found.eigenvalue_errors.tolist(), strict=True)))  # fmt: skip
@@ -156,8 +158,8 @@ def _noise(noise: NoiseScale) -> Chart:
          "line": {"color": FAINT, "width": 2, "dash": "dash"}},
     ]  # fmt: skip
     layout = {
-        "xaxis": {"title": {"text": "batch size"}, "type": "log"},
-        "yaxis": {"title": {"text": "variance of the gradient"}, "type": "log"},
+        "xaxis": {"title": {"text": "batch size"}} | log_axis(sizes),
+        "yaxis": {"title": {"text": "variance of the gradient"}} | log_axis([*seen, *line]),
         "showlegend": True,
     }
     rows = tuple((str(s), brief(v), brief(w)) for s, v, w in zip(sizes, seen, line, strict=True))

@@ -19,7 +19,7 @@ from surefoot.report.diagnosis_card import harmless
 from surefoot.report.diagnosis_words import chance_words, evidence_first, share_words, size_words, title_of
 from surefoot.report.escaping import Markup, tag
 from surefoot.report.numbers import brief, count
-from surefoot.report.series import is_wide, smoothed, thinned_places
+from surefoot.report.series import is_wide, log_axis, smoothed, thinned_places
 
 __all__ = ["diagnosis_chart", "diagnosis_files", "diagnosis_page", "write_diagnosis_page"]
 
@@ -131,7 +131,7 @@ def diagnosis_chart(one: Diagnosis, name: str) -> Chart | None:
         "shapes": shapes, "annotations": notes, "showlegend": True,
     }  # fmt: skip
     if is_wide(shown):
-        layout["yaxis"] |= {"type": "log", "dtick": 1}
+        layout["yaxis"] |= log_axis(shown)
     holding = evidence_first(one)
     said = "; ".join(f"{finding.id}: {finding.text}" for finding in holding[:_SHADED]) or "No finding holds"
     places = thinned_places(len(run.step), 60)

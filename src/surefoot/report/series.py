@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["is_wide", "smoothed", "thinned_places"]
+__all__ = ["is_wide", "log_axis", "smoothed", "thinned_places"]
 
 Floats = npt.NDArray[np.float64]
 
 _WIDE = 20.0
+_LABELS = 12
+"""Powers of ten beside an axis at most."""
 
 
 def smoothed(values: Floats, share: float = 0.04) -> Floats:
@@ -44,3 +47,10 @@ def is_wide(values: Iterable[float]) -> bool:
     """Whether finite positive values span so much that only a logarithmic scale shows them all."""
     finite = [value for value in values if math.isfinite(value)]
     return bool(finite) and min(finite) > 0 and max(finite) / min(finite) > _WIDE
+
+
+def log_axis(values: Iterable[float]) -> dict[str, Any]:
+    """A logarithmic axis in Plotly's words, with two labels or more for finite positive `values` of any span."""
+    places = [math.log10(value) for value in values if value > 0 and math.isfinite(value)]
+    span = max(places) - min(places) if places else 0.0
+    return {"type": "log", "dtick": "D1" if span < 1 else "D2" if span < 2 else math.ceil(span / _LABELS)}
