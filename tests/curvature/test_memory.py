@@ -1,5 +1,6 @@
 """The bound on memory: what a measurement takes at its peak, and what it says where that is little."""
 
+import itertools
 import subprocess
 import sys
 from pathlib import Path
@@ -68,7 +69,7 @@ def planned(vectors: int) -> Plan:
 
 def test_more_memory_means_more_products_and_then_warm_starts():
     plans = [planned(vectors) for vectors in (80, 120, 300, 1200, 4000)]
-    for less, more in zip(plans, plans[1:], strict=False):
+    for less, more in itertools.pairwise(plans):
         assert less.most <= more.most
         assert less.rows < more.rows
         assert less.warm <= more.warm

@@ -37,7 +37,7 @@ _FEWEST_VECTORS = 12
 _COLD, _WARM = 1.5, 15.5
 """Vectors held at the peak of a search for each product that it may take."""
 _HELD, _PASSING = 6, 14
-"""Vectors beside the models: of optimizer and run all the time, and those that a product or a gradient passes through."""
+"""Vectors beside the models: of optimizer and run all the time, and those a product or a gradient passes through."""
 _MODELS = 3
 _SHARE = 0.85
 """Of what is allowed; the rest is lost between allocations."""

@@ -138,8 +138,8 @@ def _spectrum(found: Curvature) -> Chart:
     }
     said = (
         f"Eigenvalues reach from {with_error(found.smallest, found.smallest_error, found.smallest_converged, 3)} to "
-        f"{brief(found.sharpness, 3)}; their sum, the trace, is {brief(found.trace, 3)} ± {brief(found.trace_error, 2)} "
-        "(standard error)."
+        f"{brief(found.sharpness, 3)}; their sum, the trace, is {brief(found.trace, 3)} ± "
+        f"{brief(found.trace_error, 2)} (standard error)."
     )
     rows = tuple((str(i + 1), brief(v, 6), brief(e, 2)) for i, (v, e) in enumerate(
         zip(found.eigenvalues.tolist(), found.eigenvalue_errors.tolist(), strict=True)))  # fmt: skip
