@@ -332,7 +332,7 @@ def test_data_that_does_not_fit_and_what_is_no_task():
     with pytest.raises(InputError):
         sf.landscape(task, lr=0.1, grid=3)
     for memory in ("1GB", 0, True, 1.5):
-        with pytest.raises(InputError, match="`memory` is .* whole number of bytes from 1"):
+        with pytest.raises(InputError, match=r"`memory` is .* whole number of bytes from 1"):
             sf.landscape(mlp(), memory=memory, grid=3)
     with pytest.raises(InputError, match=r"make one with surefoot\.Task"):
         sf.landscape(nn.Linear(1, 1))
