@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -111,6 +112,16 @@ def test_ctrl_c_later_keeps_what_is_done():
         ({"lr_range": (1.0, 0.1)}, "lr_range"),
         ({"lr_range": 3}, "lr_range"),
         ({"lr_range": (0.0, 1.0)}, "lr_range"),
+        ({"lr_range": (1e30, 1e300)}, "lr_range"),
+        ({"cost": 1e300}, "cost"),
+        ({"cost": True}, "cost"),
+        ({"epochs": 1e300}, "epochs"),
+        ({"memory": "4GB"}, "memory"),
+        ({"workers": "2"}, "workers"),
+        ({"workers": 0}, "workers"),
+        ({"workers": True}, "workers"),
+        ({"watch": "x"}, "watch"),
+        ({"schedule_options": [1]}, "schedule_options"),
         ({"folds": 1}, "folds"),
         ({"folds": 10_000}, "folds"),
         ({"optimizer": "sdg"}, "did you mean `sgd`"),
@@ -123,6 +134,22 @@ def test_arguments_that_cannot_be_used(arguments, word):
     with pytest.raises(InputError, match=word) as raised:
         find(blobs(), **{"epochs": 3, "batch_size": 16} | arguments)
     assert "\n" not in str(raised.value)
+
+
+def test_a_range_of_almost_one_rate_is_no_accident():
+    found = find(blobs(), epochs=5, batch_size=16, workers=1, lr_range=(0.1, 0.1000001))
+    assert found.status in ("found", "unknown")
+    assert found.reason
+
+
+def test_numbers_of_numpy_are_numbers():
+    given = {"epochs": 3, "batch_size": 16, "momentum": 0.9, "seed": 1}
+    plain = find(blobs(), workers=1, cost=1, **given)
+    found = find(blobs(), workers=1, cost=np.float32(1), epochs=np.int64(3), batch_size=np.int32(16),
+                 momentum=np.float64(0.9), seed=np.uint8(1))  # fmt: skip
+    assert found.recipe == plain.recipe
+    assert found.curve == plain.curve
+    assert type(found).from_json(found.to_json()) == found
 
 
 def test_something_else_than_a_task():

@@ -63,7 +63,7 @@ def curvature(
     seed: int = 0,
     clip: float | None = None,
     accumulate: int = 1,
-    schedule_options: Mapping[str, Any] | None = None,
+    schedule_options: dict[str, Any] | None = None,
     watch: Callable[[Point], None] | None = None,
     **options: Any,
 ) -> Curvature:
@@ -117,7 +117,7 @@ def curvature(
         raise InputError(f"`tolerance` is {tolerance!r}; it lies above 0 and below 1")
     recipe = Recipe(
         optimizer=name_of(optimizer), lr=lr, options=dict(options), schedule=schedule,
-        schedule_options=dict(schedule_options or {}), batch_size=batch_size, epochs=epochs, clip=clip,
+        schedule_options=schedule_options or {}, batch_size=batch_size, epochs=epochs, clip=clip,
         accumulate=accumulate, seed=seed,
     )  # fmt: skip
     started = time.perf_counter()

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import torch
 
 from surefoot.engines.batches import steps_of
+from surefoot.engines.memory import allowed_bytes
 from surefoot.engines.optimizers import name_of
 from surefoot.errors import InputError, TaskError
 from surefoot.find.answer import Answer, divergence_rate
@@ -26,6 +26,10 @@ from surefoot.tasks.task import Task
 
 __all__ = ["find"]
 
+_DEAREST = 10_000
+"""Full trainings that a search may cost."""
+_HIGHEST = 1e30
+"""Rate that a range may reach; the search may go some decades beyond."""
 _DRAWN = 200
 """Points that are kept of each run for drawing."""
 
@@ -49,7 +53,7 @@ def find(
     workers: int | None = None,
     clip: float | None = None,
     accumulate: int = 1,
-    schedule_options: Mapping[str, Any] | None = None,
+    schedule_options: dict[str, Any] | None = None,
     watch: Watch | None = None,
     **options: Any,
 ) -> Found:
@@ -83,12 +87,14 @@ def find(
     """
     if not isinstance(task, Task):
         raise TaskError(f"`task` is {type(task).__name__}; make one with surefoot.Task(model, train, val, loss=...)")
-    _check(method, cost, lr_range)
+    _check(method, cost, lr_range, workers, watch)
+    if memory is not None:
+        allowed_bytes(memory)
     recipe = Recipe(
         optimizer=name_of(optimizer),
         options=dict(options),
         schedule=schedule,
-        schedule_options=dict(schedule_options or {}),
+        schedule_options=schedule_options or {},
         batch_size=batch_size,
         epochs=epochs,
         clip=clip,
@@ -128,15 +134,21 @@ def find(
     )
 
 
-def _check(method: str, cost: float, lr_range: tuple[float, float] | None) -> None:
+def _check(method: str, cost: Any, lr_range: tuple[float, float] | None, workers: Any, watch: Any) -> None:
     if method not in METHODS:
         raise InputError(f"`method` is {method!r}; there are {', '.join(METHODS)}")
-    if not (isinstance(cost, int | float) and math.isfinite(cost) and cost > 0):
-        raise InputError(f"`cost` is {cost!r}; it is a finite number of full trainings above 0")
+    if isinstance(cost, bool) or not hasattr(cost, "__float__") or not 0 < cost <= _DEAREST:
+        raise InputError(f"`cost` is {cost!r}; it is a number of full trainings above 0, at most {_DEAREST}")
+    if workers is not None and (isinstance(workers, bool) or not isinstance(workers, int) or workers < 1):
+        raise InputError(f"`workers` is {workers!r}; it is a whole number of processes from 1, or None")
+    if watch is not None and not callable(watch):
+        raise InputError(f"`watch` is {watch!r}; it is a function that takes a `Progress`, or None")
     if lr_range is not None:
         try:
             low, high = (float(one) for one in lr_range)
         except (TypeError, ValueError):
             raise InputError(f"`lr_range` is {lr_range!r}; give the lowest and the highest rate") from None
-        if not (0 < low < high < math.inf):
-            raise InputError(f"`lr_range` is {lr_range!r}; give two finite rates above 0, the lower one first")
+        if not (0 < low < high <= _HIGHEST):
+            raise InputError(
+                f"`lr_range` is {lr_range!r}; give two rates above 0, at most {_HIGHEST:g}, the lower one first"
+            )

@@ -42,7 +42,7 @@ def bowl(
     paths: Mapping[str, Recipe] | Sequence[str] | None = None,
     optimizer: Any = "sgd",
     schedule: str = "constant",
-    schedule_options: Mapping[str, Any] | None = None,
+    schedule_options: dict[str, Any] | None = None,
     steps: int = 40,
     grid: int = 101,
     span: float | None = None,
@@ -84,7 +84,7 @@ def bowl(
         raise InputError(f"`span` is {span!r}; it is a finite number above 0")
     started = time.perf_counter()
     base = Recipe(
-        options=dict(options), schedule=schedule, schedule_options=dict(schedule_options or {}), batch_size="full",
+        options=dict(options), schedule=schedule, schedule_options=schedule_options or {}, batch_size="full",
         epochs=float(steps),
     )  # fmt: skip
     task = task_of(ground_form)

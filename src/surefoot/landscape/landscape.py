@@ -38,7 +38,7 @@ def landscape(
     paths: Mapping[str, Recipe] | Sequence[str] | None = None,
     optimizer: Any = "sgd",
     schedule: str = "constant",
-    schedule_options: Mapping[str, Any] | None = None,
+    schedule_options: dict[str, Any] | None = None,
     epochs: float | None = None,
     steps: int | None = None,
     batch_size: int | str | None = None,
@@ -121,7 +121,7 @@ def landscape(
     if batch_size is None:
         batch_size = min(64, task.train.size)
     base = Recipe(
-        options=dict(options), schedule=schedule, schedule_options=dict(schedule_options or {}), clip=clip,
+        options=dict(options), schedule=schedule, schedule_options=schedule_options or {}, clip=clip,
         batch_size=batch_size, epochs=10.0 if epochs is None else epochs, accumulate=accumulate, seed=seed,
     )  # fmt: skip
     if steps is not None:

@@ -26,13 +26,13 @@ def lowest_place_interval(
         resolution: distance between two measured places, in the unit of `x`.
         rng: draws the noise and where the measured places begin.
     """
-    every = max(1, round(resolution / (x[1] - x[0]))) if len(x) > 1 else 1
+    every = min(max(1, round(resolution / (x[1] - x[0]))), len(x)) if len(x) > 1 else 1
     lowest = np.empty(len(curves))
     for begin in range(every):
         rows = np.arange(begin, len(curves), every)
+        if not len(rows):
+            break
         seen = curves[rows][:, begin::every]
-        if not seen.shape[1]:
-            seen, begin = curves[rows], 0  # noqa: PLW2901 - fewer places than one resolution holds
         lowest[rows] = x[begin::every][(seen + noise * rng.standard_normal(seen.shape)).argmin(1)]
     low, high = np.quantile(lowest, [tail, 1.0 - tail])
     return float(low), float(high)

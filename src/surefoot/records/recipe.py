@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import numbers
 from typing import Any, ClassVar, Self
 
 from surefoot.errors import RecipeError
@@ -13,6 +14,8 @@ __all__ = ["Recipe"]
 
 _HIGHEST = 3.4e38
 """Rate above which float32 has no numbers."""
+_LONGEST = 1e9
+"""Epochs that no training lives to see."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -48,13 +51,20 @@ class Recipe(Record):
     `label_smoothing` (0 to 1) and `dropout` (0 to 1)."""
 
     def __post_init__(self) -> None:
-        """Refuse values that no training can have."""
+        """Take numbers of any kind, such as numpy's, and refuse values that no training can have."""
+        for name in ("lr", "batch_size", "epochs", "clip", "accumulate", "seed", "data_seed"):
+            object.__setattr__(self, name, _plain(getattr(self, name)))
+        for name in ("options", "schedule_options"):
+            given = getattr(self, name)
+            if not isinstance(given, dict):
+                raise RecipeError(f"`{name}` is {given!r}; it is a dict of keywords")
+            object.__setattr__(self, name, {key: _plain(value) for key, value in given.items()})
         if self.lr is not None and not (_number(self.lr) and 0 < self.lr <= _HIGHEST):
             raise RecipeError(f"`lr` is {self.lr!r}; a rate is a finite number above 0, at most {_HIGHEST:g}")
         if self.batch_size != "full" and not _whole(self.batch_size, 1):
             raise RecipeError(f'`batch_size` is {self.batch_size!r}; it is a whole number from 1, or "full"')
-        if not (_number(self.epochs) and math.isfinite(self.epochs) and self.epochs > 0):
-            raise RecipeError(f"`epochs` is {self.epochs!r}; it is a finite number above 0")
+        if not (_number(self.epochs) and 0 < self.epochs <= _LONGEST):
+            raise RecipeError(f"`epochs` is {self.epochs!r}; it is a number above 0, at most {_LONGEST:g}")
         if self.clip is not None and not (_number(self.clip) and math.isfinite(self.clip) and self.clip > 0):
             raise RecipeError(f"`clip` is {self.clip!r}; it is a finite number above 0, or None")
         if not _whole(self.accumulate, 1):
@@ -75,6 +85,14 @@ class Recipe(Record):
     def replace(self, **changes: Any) -> Self:
         """A copy with the named fields changed."""
         return dataclasses.replace(self, **changes)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, numbers.Integral):
+        return int(value)
+    return float(value) if isinstance(value, numbers.Real) else value
 
 
 def _number(value: object) -> bool:
