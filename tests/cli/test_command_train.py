@@ -47,8 +47,29 @@ def test_options_override_the_recipe(surefoot, tmp_path):
     assert recipe().options == {"momentum": 0.9}
     changed = recipe("--lr", "0.01", "--option", "nesterov=true")
     assert (changed.lr, changed.options) == (0.01, {"momentum": 0.9, "nesterov": True})
-    other = recipe("--optimizer", "adam")
+    other = recipe("--optimizer", "adam", "--lr", "0.01")
     assert (other.optimizer, other.options, other.epochs) == ("adam", {}, 1.0)
+    # A rate for one optimizer says nothing about another.
+    refused = surefoot(*words, "--optimizer", "adam")
+    assert refused.code == 2
+    assert "0.1, is one for sgd" in refused.err
+    assert "surefoot find iris --optimizer adam" in refused.err
+
+
+def test_what_a_rate_was_not_found_for_is_said(surefoot, searched):
+    def notes(task, *more):
+        said = surefoot("train", task, "--recipe", searched / "found.json", "-q", "--json", "-", *more)
+        assert said.code == 0
+        kept = [note for note in Run.from_json(json.loads(said.out)).notes if "was found" in note]
+        assert all(note in said.err for note in kept)
+        return kept
+
+    assert notes("iris") == []
+    assert "on the task iris, this is wine" in notes("wine")[0]
+    (shorter,) = notes("iris", "--epochs", "1", "--batch-size", "50")
+    assert "`epochs` 5" in shorter
+    assert "`batch_size`" in shorter
+    assert notes("iris", "--epochs", "1", "--lr", "0.01") == []
 
 
 def test_a_training_stops_early_when_asked(surefoot):

@@ -90,11 +90,14 @@ def train(
     with TrainLines(console, None if quiet else results, spec) as lines:
         task = open_task(spec, device=device, data=data, progress=lines.download)
         recipe = _recipe(saved, given, spec, task, resume)
+        apart = _apart(saved, recipe, task) if isinstance(saved, Found) and recipe.lr == saved.lr else ()
         run, seen = _trained(task, recipe, lines, early_stop=early_stop, save=save, resume=resume, inspect=inspect)
     recipe = run.recipe or recipe
     seeds = {"seed": recipe.seed, "data_seed": recipe.order_seed}
     origin = Provenance.here(seeds=seeds, device=str(task.device), data=task.checksum(), command=command_line(ctx))
-    run = dataclasses.replace(run, task=task.name, provenance=origin)
+    run = dataclasses.replace(run, task=task.name, provenance=origin, notes=(*run.notes, *apart))
+    for note in apart:
+        click.echo(f"surefoot: {note}", err=True)
     _answer(run, seen, output, quiet=quiet)
     if run.fate == "interrupted":
         if save is not None or resume is not None:
@@ -122,6 +125,12 @@ def _recipe(saved: object, given: dict[str, Any], spec: str, task: Task, resume:
     else:
         epochs, batch_size = hints(spec, task)
         base = Recipe(epochs=epochs, batch_size=batch_size)
+    other = changes.get("optimizer", base.optimizer)
+    if other != base.optimizer and "lr" not in changes and base.lr is not None:
+        raise RecipeError(
+            f"`--optimizer` is {other} and the recipe's rate, {base.lr:.3g}, is one for {base.optimizer}: give --lr, or "
+            f"find one with `surefoot find {spec} --optimizer {other}`"
+        )
     # Options belong to their optimizer or schedule: another one starts afresh.
     kept = base.options if changes.get("optimizer", base.optimizer) == base.optimizer else {}
     kept_schedule = base.schedule_options if changes.get("schedule", base.schedule) == base.schedule else {}
@@ -134,6 +143,19 @@ def _recipe(saved: object, given: dict[str, Any], spec: str, task: Task, resume:
     if recipe.lr is None:
         raise RecipeError("no rate is given: find one with `surefoot find`, or give --lr or --recipe")
     return recipe
+
+
+def _apart(found: Found, recipe: Recipe, task: Task) -> tuple[str, ...]:
+    """What sets a training apart from the one that its rate was found for."""
+    changed = [
+        f"`{name}` {before} and is {now} here"
+        for name in ("options", "schedule", "schedule_options", "batch_size", "epochs", "clip", "accumulate", "changes")
+        if (before := getattr(found.recipe, name)) != (now := getattr(recipe, name))
+    ]
+    notes = [] if found.task == task.name else [f"the rate was found on the task {found.task}, this is {task.name}"]
+    if changed:
+        notes.append(f"the rate was found for another training: {', '.join(changed)}; find one for this with `find`")
+    return tuple(notes)
 
 
 def _trained(
