@@ -125,6 +125,7 @@ def test_ctrl_c_later_keeps_what_is_done():
         ({"folds": 1}, "folds"),
         ({"folds": 10_000}, "folds"),
         ({"optimizer": "sdg"}, "did you mean `sgd`"),
+        ({"optimizer": torch.optim.SGD(nn.Linear(1, 1).parameters(), lr=0.1)}, "give its class, torch.optim.SGD"),
         ({"schedule": "cosin"}, "schedule"),
         ({"batch_size": 10_000}, "batch_size"),
         ({"momentun": 0.9}, "momentun"),

@@ -239,6 +239,13 @@ class TestInputs:
         assert "in layer `0` (Linear), which got (8, 7) float32: it takes 5 values" in message
         assert "make `in_features` 7" in message
 
+    @pytest.mark.parametrize(("width", "remedy"), [(1, "x[:, None]"), (5, "x[:, None], and `in_features` 1")])
+    def test_one_number_an_example_without_a_dimension_of_its_own(self, width, remedy):
+        numbers = torch.linspace(-1, 1, N)
+        model = lambda: nn.Sequential(nn.Linear(width, CLASSES))  # noqa: E731
+        message = refusal(classifier(model=model, train=(numbers, labels()), val=None), DataError)
+        assert message.endswith(f"make the data {remedy}")
+
     @pytest.mark.parametrize(
         ("shape", "channels", "said"),
         [

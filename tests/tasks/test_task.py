@@ -110,6 +110,8 @@ class TestLosses:
         assert loss.requires_grad
 
     def test_what_is_no_loss_and_no_metric(self):
+        with pytest.raises(TaskError, match=r"`loss` is the class MSELoss; make one of it, MSELoss\(\)"):
+            Task(nn.Linear(1, 1), (torch.zeros(4, 1), torch.zeros(4, 1)), loss=nn.MSELoss)
         with pytest.raises(TaskError, match=r"`loss` is str; give loss\(output, target\) or loss\(model, batch\)"):
             classifier(loss="mse")
         with pytest.raises(TaskError, match="metric `accuracy` is float; a function is needed"):

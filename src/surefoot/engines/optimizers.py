@@ -50,6 +50,13 @@ def name_of(optimizer: str | type[torch.optim.Optimizer]) -> str:
     if isinstance(optimizer, str):
         class_of(optimizer)
         return optimizer.lower() if optimizer.lower() in _TORCH else optimizer
+    given: Any = optimizer
+    if isinstance(given, torch.optim.Optimizer):
+        made = type(given).__name__
+        raise RecipeError(
+            f"`optimizer` is an {made} that already belongs to a model; give its class, torch.optim.{made}, or its "
+            "name, and its options as keywords"
+        )
     if not (isinstance(optimizer, type) and issubclass(optimizer, torch.optim.Optimizer)):
         raise RecipeError(f"`optimizer` is {optimizer!r}; give a name such as `sgd`, or a torch.optim class")
     for name, known in _TORCH.items():

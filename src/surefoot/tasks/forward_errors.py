@@ -75,6 +75,9 @@ def _linear(module: nn.Linear, tensor: torch.Tensor) -> str:
         return ""
     if tensor.ndim > 2 and math.prod(tensor.shape[1:]) == module.in_features:
         return f"it takes {module.in_features} values an example; put nn.Flatten() in front of it"
+    if tensor.ndim == 1:
+        make = "" if module.in_features == 1 else ", and `in_features` 1"
+        return f"it takes (examples, values) and there is one value an example; make the data x[:, None]{make}"
     last = tensor.shape[-1] if tensor.ndim else 0
     return f"it takes {module.in_features} values in the last dimension; make `in_features` {last} or change the data"
 

@@ -75,6 +75,9 @@ class Task:
             raise TaskError(f"`model` is the class {model.__name__}, which is no nn.Module")
         if not callable(loss):
             raise TaskError(f"`loss` is {type(loss).__name__}; give loss(output, target) or loss(model, batch)")
+        kind: Any = loss
+        if isinstance(kind, type) and issubclass(kind, nn.Module):
+            raise TaskError(f"`loss` is the class {kind.__name__}; make one of it, {kind.__name__}()")
         for key, metric in (metrics or {}).items():
             if not callable(metric):
                 raise TaskError(f"metric `{key}` is {type(metric).__name__}; a function is needed")
