@@ -128,8 +128,8 @@ def _recipe(saved: object, given: dict[str, Any], spec: str, task: Task, resume:
     other = changes.get("optimizer", base.optimizer)
     if other != base.optimizer and "lr" not in changes and base.lr is not None:
         raise RecipeError(
-            f"`--optimizer` is {other} and the recipe's rate, {base.lr:.3g}, is one for {base.optimizer}: give --lr, or "
-            f"find one with `surefoot find {spec} --optimizer {other}`"
+            f"`--optimizer` is {other} and the recipe's rate, {base.lr:.3g}, is one for {base.optimizer}: give --lr, "
+            f"or find one with `surefoot find {spec} --optimizer {other}`"
         )
     # Options belong to their optimizer or schedule: another one starts afresh.
     kept = base.options if changes.get("optimizer", base.optimizer) == base.optimizer else {}
