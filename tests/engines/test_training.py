@@ -157,7 +157,8 @@ class TestWhatIsSeen:
             optimizer.step()
         assert math.isnan(run.train_metrics["accuracy"][0])
         assert run.train_metrics["accuracy"][1] == pytest.approx(hits / task.train.size, abs=1e-6)
-        assert sum(seen) == task.train.size + 2 * task.val.size
+        # Before the first update one batch is tried.
+        assert sum(seen) == 64 + task.train.size + 2 * task.val.size
 
     def test_epochs_are_told_as_they_end(self, iris):
         told = []

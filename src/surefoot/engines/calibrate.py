@@ -19,15 +19,16 @@ from surefoot.engines.batches import steps_of
 from surefoot.engines.engine import Engine
 from surefoot.engines.fused import Fused, fused_form
 from surefoot.engines.members import Form, Unsupported
-from surefoot.engines.memory import allowed_bytes, bytes_per_member, in_bytes
+from surefoot.engines.memory import allowed_bytes, bytes_per_member, in_bytes, is_out_of_memory
 from surefoot.engines.pool import Pool, can_fork
 from surefoot.engines.serial import Serial
-from surefoot.errors import MemoryBoundError
+from surefoot.errors import MemoryBoundError, SurefootError
 from surefoot.records import Recipe
 from surefoot.tasks.borrowing import borrowed_threads
 from surefoot.tasks.task import Task
+from surefoot.tasks.user_code import in_one_line
 
-__all__ = ["Arrangement", "arrange", "choose_engine"]
+__all__ = ["Arrangement", "arrange", "choose_engine", "refuse_fused"]
 
 CACHE_BYTES = 3 << 19
 """What a chunk may touch to stay near one core: the first guess of its width."""
@@ -69,8 +70,8 @@ class _Calibration:
         self.refused = ""
         try:
             self.form = fused_form(task, recipe)
-        except Unsupported as reason:
-            self.refused = str(reason)
+        except Exception as error:  # noqa: BLE001 - whatever stops a form, one by one is left
+            self.refused = _refusal(error)
         self.member_bytes, self.chunk_bytes = bytes_per_member(task, recipe)
 
     def measure(self, key: str, engine: Engine, members: int) -> float:
@@ -196,6 +197,21 @@ def build_engine(
     return part(range(len(recipes)))
 
 
+def refuse_fused(task: Task, recipes: Sequence[Recipe], reason: Exception) -> bool:
+    """Take no fused form for these members from now on, for it failed; False if none was taken anyway."""
+    known = _KNOWN.get(task, {}).get(_kind(recipes))
+    if known is None or known.form is None:
+        return False
+    known.form, known.refused = None, _refusal(reason)
+    return True
+
+
+def _refusal(error: Exception) -> str:
+    if is_out_of_memory(error) or isinstance(error, SurefootError):
+        raise error
+    return str(error) if isinstance(error, Unsupported) else in_one_line(error)
+
+
 def _best_width(
     known: _Calibration, task: Task, recipes: Sequence[Recipe], horizon: int, most: int, serial: float
 ) -> tuple[int, float]:
@@ -217,8 +233,8 @@ def _best_width(
         try:
             engine = Fused(task, some, form=known.form, width=width, horizon=max(horizon, 1 + _MOST_STEPS))
             return known.measure(key, engine, width)
-        except Unsupported as reason:
-            known.form, known.refused = None, str(reason)
+        except Exception as error:  # noqa: BLE001 - as above
+            known.form, known.refused = None, _refusal(error)
             return math.inf
 
     best, time_best = guess, seconds(guess)

@@ -61,6 +61,8 @@ class EarlyStop:
         stop: dict[int, tuple[Fate, str]] = {}
         for row, member in enumerate(validation.members):
             loss, groups = float(validation.loss[row]), validation.groups[row]
+            if validation.step == 0:
+                self._members[member] = _Wait()  # it may have begun anew
             wait = self._members.setdefault(member, _Wait())
             if loss < wait.best:
                 wait.best, wait.best_step = loss, validation.step

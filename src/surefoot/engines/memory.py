@@ -13,12 +13,12 @@ from torch import nn
 from surefoot.engines.batches import BatchOrder
 from surefoot.engines.serial import parameter_groups
 from surefoot.engines.update_rules import RULES, make_rule
-from surefoot.errors import InputError
+from surefoot.errors import InputError, MemoryBoundError
 from surefoot.records import Recipe
 from surefoot.tasks.borrowing import borrowed_rng
 from surefoot.tasks.task import Task
 
-__all__ = ["allowed_bytes", "bytes_per_member", "in_bytes", "kept_for_backward"]
+__all__ = ["allowed_bytes", "bytes_per_member", "in_bytes", "is_out_of_memory", "kept_for_backward"]
 
 
 def allowed_bytes(memory: int | None) -> int:
@@ -38,6 +38,14 @@ def allowed_bytes(memory: int | None) -> int:
     except OSError:
         pass
     return 2 << 30
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether an error is for want of memory, on any device."""
+    # On the CPU torch says it with a plain RuntimeError.
+    return isinstance(error, MemoryBoundError | MemoryError) or (
+        isinstance(error, RuntimeError) and "memory" in str(error)
+    )
 
 
 def in_bytes(count: float) -> str:

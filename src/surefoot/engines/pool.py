@@ -22,6 +22,7 @@ import torch
 from surefoot.engines.engine import Engine, Validation
 from surefoot.errors import SurefootError
 from surefoot.records import Fate, Recipe, Run
+from surefoot.tasks.failures import failure_of
 
 __all__ = ["Pool", "can_fork"]
 
@@ -250,7 +251,9 @@ def _serve(pipe: Connection, make: MakePart, part: Sequence[int]) -> None:
                     result = {key: value.cpu().numpy() for key, value in result.items()}
             answer: tuple[Any, ...] = ("ok", result, engine.alive, engine.done)
         except Exception as error:  # noqa: BLE001 - raised again in the parent
-            answer = ("error", _pickled(error), engine.alive if engine else [], engine.done if engine else 0)
+            alive, done = (engine.alive, engine.done) if engine else ([], 0)
+            # The traceback, which tells whose failure it is, stays here.
+            answer = ("error", _pickled(failure_of(error, done) or error), alive, done)
         try:
             pipe.send(answer)
             if engine is None:

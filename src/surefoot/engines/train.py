@@ -6,19 +6,24 @@ returns one run per recipe. A *monitor* sees every validation and may give membe
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import torch
 
 from surefoot.engines.batches import steps_of
-from surefoot.engines.calibrate import choose_engine
+from surefoot.engines.calibrate import choose_engine, refuse_fused
 from surefoot.engines.engine import Engine, Validation
 from surefoot.engines.families import family_name
+from surefoot.engines.memory import is_out_of_memory
 from surefoot.engines.training import train
 from surefoot.engines.update_rules import RULES
-from surefoot.errors import MemoryBoundError
+from surefoot.errors import DataError, MemoryBoundError, SurefootError, TaskError
 from surefoot.records import Fate, Recipe, Run
 from surefoot.tasks.augmenting import changed
+from surefoot.tasks.failures import failure_of
 from surefoot.tasks.task import Task
 
 __all__ = ["Monitor", "Tick", "batches_of", "train", "train_members"]
@@ -31,7 +36,6 @@ MakeEngine = Callable[[Task, Sequence[Recipe]], Engine]
 
 _CHUNK = 32
 """Steps before the first tick and the first look for diverged members."""
-_OUT_OF_MEMORY = (MemoryBoundError, MemoryError, RuntimeError)
 _PACE = 0.5
 """Seconds between two ticks, as far as whole steps allow."""
 
@@ -64,13 +68,35 @@ def train_members(
 
     Ctrl-C ends the members that are training with fate `interrupted` and returns what is done.
     """
+    with torch.enable_grad():
+        return _train_members(
+            task, recipes, horizon, validate_at, monitor, tick, make_engine, grad_norms=grad_norms, mixed=mixed
+        )
+
+
+def _train_members(
+    task: Task,
+    recipes: Sequence[Recipe],
+    horizon: int | None,
+    validate_at: Sequence[int] | None,
+    monitor: Monitor | None,
+    tick: Tick | None,
+    make_engine: MakeEngine | None,
+    *,
+    grad_norms: bool,
+    mixed: bool,
+) -> list[Run]:
     runs: dict[int, Run] = {}
+    tasks: dict[str, Task] = {}
     interrupted = False
     waiting = batches_of(recipes, mixed=mixed)
     while waiting:
         places = waiting.pop(0)
         chosen = [recipes[place] for place in places]
-        changed_task = changed(task, chosen[0].changes)
+        changes = repr(chosen[0].changes)
+        if changes not in tasks:
+            tasks[changes] = changed(task, chosen[0].changes)
+        changed_task = tasks[changes]
         if interrupted:
             runs.update({p: _not_begun(recipes[p]) for p in places})
             continue
@@ -79,19 +105,25 @@ def train_members(
         points = sorted({total, *(step for step in wanted if 0 <= step <= total)})
         engine: Engine | None = None
         try:
-            if make_engine is None:
-                engine = choose_engine(changed_task, chosen, horizon=total, grad_norms=grad_norms)
-            else:
-                engine = make_engine(changed_task, chosen)
+            with _told_apart():
+                if make_engine is None:
+                    engine = choose_engine(changed_task, chosen, horizon=total, grad_norms=grad_norms)
+                else:
+                    engine = make_engine(changed_task, chosen)
             _drive(engine, places, points, monitor, tick)
-        except _OUT_OF_MEMORY as error:
-            if not _is_out_of_memory(error):
-                raise
-            if len(places) == 1:
-                raise _too_large(error) from None
-            # Half of the members at a time, from their beginnings: they need half the memory.
-            middle = len(places) // 2
-            waiting[:0] = [places[:middle], places[middle:]]
+        except _Failed as failed:
+            error = failed.error
+            if is_out_of_memory(error):
+                if len(places) == 1:
+                    raise _too_large(error) from None
+                # Half of the members at a time, from their beginnings: they need half the memory.
+                middle = len(places) // 2
+                waiting[:0] = [places[:middle], places[middle:]]
+            # What stops members side by side may be no obstacle one by one; and if it is, that way tells it better.
+            elif _is_on_purpose(error) or not refuse_fused(changed_task, chosen, error):
+                raise failure_of(error, engine.done if engine else None) or error from error
+            else:
+                waiting.insert(0, places)
             continue
         except KeyboardInterrupt:
             interrupted = True
@@ -106,9 +138,24 @@ def train_members(
     return [runs[place] for place in range(len(recipes))]
 
 
-def _is_out_of_memory(error: BaseException) -> bool:
-    # On the CPU torch says it with a plain RuntimeError.
-    return not isinstance(error, RuntimeError) or "memory" in str(error)
+class _Failed(Exception):  # noqa: N818 - never seen outside
+    """What an engine failed by, told apart from what those fail by whom the training is shown to."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+@contextlib.contextmanager
+def _told_apart() -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        raise _Failed(error) from error
+
+
+def _is_on_purpose(error: Exception) -> bool:
+    return isinstance(error, SurefootError) and not isinstance(error, TaskError | DataError)
 
 
 def _too_large(error: BaseException) -> MemoryBoundError:
@@ -145,7 +192,8 @@ def _drive(
     for point in points:
         while engine.done < point and engine.alive:
             before, members, started = engine.done, len(engine.alive), time.perf_counter()
-            engine.advance(min(chunk, point - engine.done))
+            with _told_apart():
+                engine.advance(min(chunk, point - engine.done))
             if engine.done - before == chunk:
                 pace = _PACE / max(time.perf_counter() - started, 1e-6)
                 chunk = max(1, int(chunk * min(4.0, max(0.25, pace))))
@@ -153,7 +201,8 @@ def _drive(
                 tick((engine.done - before) * members, len(engine.alive))
         if engine.done < point:
             return
-        validation = engine.validate()
+        with _told_apart():
+            validation = engine.validate()
         if not validation.members:  # the last one died with this very update
             return
         if monitor:

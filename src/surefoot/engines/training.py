@@ -9,6 +9,7 @@ one that never was.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import random
 import time
@@ -27,11 +28,13 @@ from surefoot.engines.logbook import Epoch, Logbook
 from surefoot.engines.resuming import Saving, resumed
 from surefoot.engines.single import Single
 from surefoot.engines.validator import Validator
-from surefoot.errors import RecipeError
-from surefoot.records import Fate, Recipe, Run
+from surefoot.errors import RecipeError, TaskError
+from surefoot.records import Fate, Found, Recipe, Run
 from surefoot.schedules.schedule import State, plain_memory
 from surefoot.tasks.augmenting import changed
 from surefoot.tasks.borrowing import borrowed_rng
+from surefoot.tasks.checking import check_task
+from surefoot.tasks.failures import failure_of
 from surefoot.tasks.task import Task
 
 if TYPE_CHECKING:
@@ -49,7 +52,7 @@ _CHUNK = 32
 
 def train(
     task: Task,
-    recipe: Recipe | None = None,
+    recipe: Recipe | Found | None = None,
     *,
     monitor: Monitor | None = None,
     tick: Tick | None = None,
@@ -59,18 +62,29 @@ def train(
     resume: str | os.PathLike[str] | None = None,
     inspector: Inspector | None = None,
 ) -> Run:
-    """Train one model as `recipe` says, validated after every epoch; `Training` with these arguments, and its run.
+    """Check the task, and train one model as `recipe` says, or as was found, validated after every epoch.
+
+    The arguments are those of `Training`, whose run is returned.
 
     Raises:
+        TaskError, DataError: see `check_task`, or the user's code fails in the middle of the training.
         RecipeError: the recipe does not fit the task, or has no rate.
         RecordError: there is nothing to resume, or it belongs to another training.
         OutputError: checkpoints cannot be written.
     """
+    if isinstance(recipe, Found):
+        if recipe.lr is None:
+            raise RecipeError(f"`recipe` holds no rate, because the search found none ({recipe.reason})")
+        recipe = recipe.recipe
+    known = resumed(task, None, early_stop, resume).recipe if recipe is None and resume is not None else recipe
+    # What is neither a task nor a recipe is refused by the training.
+    notes = check_task(task, known) if isinstance(task, Task) and isinstance(known, Recipe) else []
     training = Training(
         task, recipe, monitor=monitor, tick=tick, watch=watch, early_stop=early_stop, save=save, resume=resume,
         inspector=inspector,
     )  # fmt: skip
-    return training.run()
+    run = training.run()
+    return dataclasses.replace(run, notes=(*run.notes, *notes))
 
 
 class Training:
@@ -111,6 +125,9 @@ class Training:
         save_every: float = 60.0,
         inspector: Inspector | None = None,
     ) -> None:
+        for name, given, kind, wrong in (("task", task, Task, TaskError), ("recipe", recipe, Recipe, RecipeError)):
+            if not isinstance(given, kind) and (name == "task" or given is not None):
+                raise wrong(f"`{name}` is {type(given).__name__}; make a surefoot.{kind.__name__}")
         before = None if resume is None else resumed(task, recipe, early_stop, resume)
         if before is not None:
             recipe, early_stop = before.recipe, before.early_stop
@@ -175,6 +192,11 @@ class Training:
                 self._log.settle()
                 self._interrupted(saved=False)
                 return
+            except Exception as error:
+                told = failure_of(error, self.done)
+                if told is None:
+                    raise
+                raise told from error
             if not self._log.has_ended():
                 self._interrupted(saved=self._save(final=False))
             else:
@@ -207,7 +229,8 @@ class Training:
             looks = inspector is not None and step == point - 1
             if looks and inspector is not None:
                 inspector.before_update(single.model)
-            loss, norm = single.update(step, lr, schedule.momentum(step))
+            with torch.enable_grad():
+                loss, norm = single.update(step, lr, schedule.momentum(step))
             if looks and inspector is not None:
                 inspector.after_update(single.model)
             dead = log.note(loss, lr, norm)

@@ -85,6 +85,7 @@ def _nll(outputs: Tensor, target: Any) -> tuple[Tensor, Tensor]:
 def _any(loss: Callable[..., Any], outputs: Tensor, target: Any) -> tuple[Tensor, Tensor]:
     with torch.enable_grad():
         leaves = outputs.movedim(-1, 1).contiguous().detach().requires_grad_(True)
-        losses = torch.func.vmap(lambda output: loss(output, target))(leaves)
+        # The loss may write into what it is given, which no leaf allows.
+        losses = torch.func.vmap(lambda output: loss(output.clone(), target))(leaves)
         (grads,) = torch.autograd.grad(losses.sum(), [leaves])
     return losses.detach(), grads.movedim(1, -1).contiguous()
