@@ -84,7 +84,11 @@ class LateMetric:
 
 
 FAILING = {
-    "model": (lambda: task(Counting), TaskError, r"model or loss failed( after \d+ updates)?: ValueError: twelve passes"),
+    "model": (
+        lambda: task(Counting),
+        TaskError,
+        r"model or loss failed( after \d+ updates)?: ValueError: twelve passes",
+    ),
     "item": (lambda: task(train=Broken(missing)), DataError, "reading a batch failed.*1501.png"),
     "label": (lambda: task(train=Broken(wide_label)), TaskError, "Target 7 is out of bounds.*correct the data"),
     "gradient": (
@@ -140,15 +144,15 @@ def test_a_defect_and_the_watchers_own_errors_stay_as_they_are(monkeypatch):
 
 
 def test_want_of_memory_is_no_failure_of_the_users():
-    def told(error):
-        try:
-            raise error
-        except Exception as seen:
-            return failure_of(seen)
+    def scarce(output, target):
+        raise RuntimeError("not enough memory: you tried to allocate")
 
-    assert told(RuntimeError("not enough memory: you tried to allocate")) is None
-    assert told(MemoryError()) is None
-    assert told(DataError("as it is")) is None
+    given = task(loss=scarce)
+    with pytest.raises(RuntimeError) as seen:
+        given.loss_of(given.make_model(0), rows())
+    assert failure_of(seen.value) is None
+    assert failure_of(ValueError("nowhere")) is None
+    assert failure_of(DataError("as it is")) is None
 
 
 class Skipping(nn.Module):
