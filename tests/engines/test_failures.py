@@ -241,3 +241,27 @@ class TestTrainItself:
             again = train_members(task(), recipes)
             assert not torch.is_grad_enabled()
         assert [one.final_val_loss for one in again] == pytest.approx([one.final_val_loss for one in members], rel=1e-5)
+
+
+class Remembering(nn.Module):
+    """A loss, or a metric, with a parameter and a buffer that counts its calls."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(()))
+        self.register_buffer("calls", torch.zeros(()))
+
+    def forward(self, output, target):
+        self.calls += 1
+        return self.scale.detach() * nn.functional.cross_entropy(output, target)
+
+
+def test_what_a_loss_or_metric_keeps_of_its_calls_is_not_the_users():
+    loss, metric = Remembering(), Remembering()
+    given = task(loss=loss, metrics={"twice": metric})
+    sf.train(given, RECIPE)
+    find(given, epochs=4, batch_size=8, workers=1, cost=1)
+    for own in (loss, metric):
+        assert float(own.calls) == 0
+        assert own.scale.grad is None
+    assert given.loss is loss

@@ -15,6 +15,7 @@ from torch.utils import _pytree as pytree
 from surefoot.engines.engine import Validation, val_groups
 from surefoot.engines.members import Form, Place
 from surefoot.engines.serial import validate_model
+from surefoot.engines.val_parts import part_weights, weighed
 from surefoot.tasks.borrowing import borrowed_rng
 from surefoot.tasks.task import Task
 
@@ -57,7 +58,7 @@ def validate_places(
         occupied: a place with a chunk's members in it.
         single: a module with a member's numbers, where losses or metrics want a model.
     """
-    sizes = [len(part) for part in val_groups(task.val.size)]
+    weights = part_weights(task)
     rows: dict[int, tuple[list[float], dict[str, float]]] = {}
     parts = None if task.loss_takes_model or not chunks else _prepared(task, form)
     for chunk in chunks:
@@ -68,12 +69,15 @@ def validate_places(
                 losses, _, metrics = validate_model(task, single(member))
                 rows[member] = losses, metrics
             continue
-        groups, sums = found
+        groups = weighed(found[0], weights)[1]
+        sums = found[1]
         for row, member in enumerate(chunk):
             rows[member] = groups[row].tolist(), {name: float(values[row]) for name, values in sums.items()}
     members = tuple(sorted(rows))
-    groups = np.array([rows[member][0] for member in members], dtype=np.float64).reshape(len(members), len(sizes))
-    loss = groups @ np.array(sizes, dtype=np.float64) / sum(sizes) if members else np.empty(0)
+    groups = np.array([rows[member][0] for member in members], dtype=np.float64)
+    counting = weights[weights > 0]
+    groups = groups.reshape(len(members), len(counting))
+    loss = groups @ counting / counting.sum() if members else np.empty(0)
     names = list(rows[members[0]][1]) if members else []
     means = {name: np.array([rows[member][1][name] for member in members]) for name in names}
     return Validation(step, members, loss, groups, means)

@@ -18,6 +18,7 @@ from surefoot.engines.batches import BatchOrder, steps_of
 from surefoot.engines.engine import Ledger, Validation, unit_schedule, val_groups
 from surefoot.engines.optimizers import build_optimizer, step_refusal
 from surefoot.engines.peculiar import versions
+from surefoot.engines.val_parts import part_weights
 from surefoot.errors import RecipeError
 from surefoot.records import Fate, Recipe, Run
 from surefoot.tasks.borrowing import borrowed_rng, mixed_seed, seed_all
@@ -195,10 +196,12 @@ def parameter_groups(task: Task, model: nn.Module, recipe: Recipe) -> list[dict[
     return groups
 
 
-def validate_model(task: Task, model: nn.Module) -> tuple[list[float], list[int], dict[str, float]]:
-    """Losses and sizes of the parts of the validation data, and the mean of each metric; the mode is put back."""
+def validate_model(task: Task, model: nn.Module) -> tuple[list[float], list[float], dict[str, float]]:
+    """Losses of the parts of the validation data and what each counts for, and the mean of each metric.
+
+    Parts that count for nothing are left out. The model's mode is put back.
+    """
     losses: list[float] = []
-    sizes: list[int] = []
     sums: dict[str, float] = dict.fromkeys(task.metrics, 0.0)
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
@@ -208,17 +211,19 @@ def validate_model(task: Task, model: nn.Module) -> tuple[list[float], list[int]
                 batch = task.batch(task.val, part)
                 loss, output = task.loss_and_output(model, batch)
                 losses.append(float(loss))
-                sizes.append(len(part))
                 for name, value in task.metrics_of(model, batch, output).items():
                     sums[name] += float(value) * len(part)
     finally:
         for module, mode in modes:
             module.training = mode
-    return losses, sizes, {name: total / task.val.size for name, total in sums.items()}
+    weights = part_weights(task).tolist()
+    counting = [(loss, weight) for loss, weight in zip(losses, weights, strict=True) if weight > 0]
+    metrics = {name: total / task.val.size for name, total in sums.items()}
+    return [loss for loss, _ in counting], [weight for _, weight in counting], metrics
 
 
 def _gather(
-    step: int, members: Sequence[int], results: Sequence[tuple[list[float], list[int], dict[str, float]]]
+    step: int, members: Sequence[int], results: Sequence[tuple[list[float], list[float], dict[str, float]]]
 ) -> Validation:
     sizes = np.array(results[0][1] if results else (), dtype=np.float64)
     groups = np.array([losses for losses, _, _ in results], dtype=np.float64).reshape(len(members), len(sizes))

@@ -14,6 +14,7 @@ from torch import nn
 from torch.utils import _pytree as pytree
 
 from surefoot.engines.engine import Validation, val_groups
+from surefoot.engines.val_parts import part_weights, weighed
 from surefoot.tasks.borrowing import seed_torch
 from surefoot.tasks.sources import TensorSource
 from surefoot.tasks.task import Task, takes_model
@@ -30,7 +31,6 @@ class Validator:
     def __init__(self, task: Task) -> None:
         self.task = task
         self._parts = val_groups(task.val.size)
-        self._sizes = np.array([len(part) for part in self._parts], dtype=np.float64)
         self._whole = task.val.whole if isinstance(task.val, TensorSource) else None
         self._each = _each_loss(task)
         self._together = not task.loss_takes_model and not any(takes_model(one) for one in task.metrics.values())
@@ -50,9 +50,9 @@ class Validator:
         finally:
             for module, mode in modes:
                 module.training = mode
-        groups = np.array([losses], dtype=np.float64)
+        loss, groups = weighed(np.array([losses], dtype=np.float64), part_weights(self.task))
         metrics = {name: np.array([total / self.task.val.size]) for name, total in sums.items()}
-        return Validation(step, (0,), groups @ self._sizes / self._sizes.sum(), groups, metrics)
+        return Validation(step, (0,), loss, groups, metrics)
 
     def _plan(self) -> list[tuple[int, int]]:
         """First and last part (excluded) of each slice."""

@@ -9,7 +9,13 @@ from torch import nn
 
 from surefoot.tasks.task import Task
 
-__all__ = ["mean_weight"]
+__all__ = ["has_weights", "mean_weight"]
+
+
+def has_weights(task: Task) -> bool:
+    """Whether the loss may count examples differently, or not at all."""
+    loss: Any = task.loss
+    return type(loss) in (nn.CrossEntropyLoss, nn.NLLLoss) and loss.reduction == "mean" and not task.loss_takes_model
 
 
 def mean_weight(task: Task, batch: Any, count: int) -> float:
@@ -19,7 +25,7 @@ def mean_weight(task: Task, batch: Any, count: int) -> float:
     the classes that occur, with those that are ignored left out. What a loss of the user's divides by is not known.
     """
     loss: Any = task.loss
-    if type(loss) not in (nn.CrossEntropyLoss, nn.NLLLoss) or loss.reduction != "mean" or task.loss_takes_model:
+    if not has_weights(task):
         return float(count)
     target = task.split(batch)[2]
     if not isinstance(target, torch.Tensor) or target.is_floating_point() or not target.numel():

@@ -83,7 +83,7 @@ class Task:
                 raise TaskError(f"metric `{key}` is {type(metric).__name__}; a function is needed")
         self.model = model
         self.loss = loss
-        self.metrics = dict(metrics or {})
+        self.metrics = {key: _borrowed(metric) for key, metric in (metrics or {}).items()}
         self.name = name
         self.device = find_device(device)
         self.groups = groups
@@ -229,9 +229,19 @@ def find_device(device: str | torch.device) -> torch.device:
 
 
 def _loss_on(loss: Callable[..., Any], device: torch.device) -> Callable[..., Any]:
-    if isinstance(loss, nn.Module) and device.type != "cpu":
-        return copy.deepcopy(loss).to(device)
-    return loss
+    loss = _borrowed(loss)
+    return loss.to(device) if isinstance(loss, nn.Module) else loss
+
+
+def _borrowed(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A copy of a loss or metric that is a module: what it keeps of its calls is not to change the user's own."""
+    if not isinstance(function, nn.Module):
+        return function
+    try:
+        return copy.deepcopy(function)
+    except (RuntimeError, TypeError) as error:
+        kind = type(function).__name__
+        raise TaskError(f"`{kind}`, which is a loss or metric, cannot be copied: {in_one_line(error)}") from error
 
 
 def takes_model(function: Callable[..., Any]) -> bool:
