@@ -118,7 +118,7 @@ def test_a_recipe_that_cannot_be_trained_does_not_stop_the_study_wherever_it_sta
             raise ValueError("no sixteens")
         return loss(output, target)
 
-    task.loss = task._placed_loss = picky
+    task.loss = task.own_loss = picky
     task.val = task.train  # of which no part has sixteen
     source = TaskSource(task)
     study = run_plan(source, small_plan(source, **SMALL | {"batch_size": sizes, "form": None}), workers=1)
@@ -155,7 +155,7 @@ def test_errors_of_the_users_code_come_back_as_outcomes(plan):
     def broken(output, target):
         raise ValueError("no such thing")
 
-    task.loss = task._placed_loss = broken
+    task.loss = task.own_loss = broken
     unit = plan.units[0]
 
     recipes = tuple(plan.recipes[place] for place in unit.members)
@@ -166,7 +166,7 @@ def test_errors_of_the_users_code_come_back_as_outcomes(plan):
     def starved(output, target):
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
 
-    task.loss = task._placed_loss = starved
+    task.loss = task.own_loss = starved
     assert outcome_of(TaskSource(task), Job(unit, recipes)).kind == "memory"
 
 

@@ -117,8 +117,7 @@ def _smoothed(task: Task, smoothing: Any) -> Task:
         return task
     made = _copy(task, f"label smoothing {smoothing:g} in training")
     made.loss = SmoothedCrossEntropy(task.loss, float(smoothing))
-    made._placed_loss = copy.deepcopy(made.loss).to(task.device)
-    return made
+    return made.to(task.device)
 
 
 # Augmentation.

@@ -87,7 +87,8 @@ class Task:
         self.name = name
         self.device = find_device(device)
         self.groups = groups
-        self._placed_loss = _loss_on(loss, self.device)
+        self.own_loss = _loss_on(loss, self.device)
+        """What is computed: `loss`, or a copy of one that is a module, on the device."""
         train_source = make_source(train, "train")
         notes = list(train_source.notes)
         if val is None:
@@ -147,7 +148,7 @@ class Task:
         """
         moved = copy.copy(self)
         moved.device = find_device(device)
-        moved._placed_loss = _loss_on(self.loss, moved.device)
+        moved.own_loss = _loss_on(self.loss, moved.device)
         moved.train, moved.val = _placed(self.train, moved.device), _placed(self.val, moved.device)
         return moved
 
@@ -181,10 +182,10 @@ class Task:
     def loss_and_output(self, model: Callable[..., Any], batch: Any) -> tuple[torch.Tensor, Any]:
         """Mean loss and the model's output; the output is None when the loss calls the model itself."""
         if self.loss_takes_model:
-            return self._placed_loss(model, batch), None
+            return self.own_loss(model, batch), None
         args, kwargs, target = self.split(batch)
         output = model(*args, **kwargs)
-        return self._placed_loss(output, target), output
+        return self.own_loss(output, target), output
 
     def metrics_of(self, model: Callable[..., Any], batch: Any, output: Any = None) -> dict[str, torch.Tensor]:
         """Every metric on a batch; `output` saves a pass where the loss already made one."""

@@ -67,7 +67,7 @@ class StackedForm:
                 module.training = mode
         self.layout = Layout({n: tuple(p.shape) for n, p in template.named_parameters()}, kinds.pop())
         self.buffers = {name: buffer.detach().clone() for name, buffer in template.named_buffers()}
-        self.loss = stacked_loss(task.loss)
+        self.loss = stacked_loss(task.own_loss)
 
     @property
     def _task(self) -> Task:
