@@ -2,12 +2,13 @@
 
 import json
 import sys
+from typing import get_args
 
 import numpy as np
 import pytest
 
 from surefoot.cli.main import main
-from surefoot.records.diagnosis import FINE
+from surefoot.records.diagnosis import FINE, Verdict
 
 EVIL = "<script>alert(1)</script>\x1b[31m\u202e"
 
@@ -146,3 +147,25 @@ def test_explain_lists_and_explains_every_finding(capsys):
         assert "Remedy" in said
     assert main(["explain", "noise-flor"]) == 2
     assert "noise-floor" in capsys.readouterr().err
+
+
+def test_explain_knows_the_verdicts_too(capsys):
+    """What a card and the record say first is what a user asks about."""
+    for verdict in get_args(Verdict):
+        for written in (verdict, verdict.replace("_", "-"), verdict.replace("_", " ").capitalize()):
+            assert main(["explain", written]) == 0
+            assert capsys.readouterr().out.strip()
+    assert main(["explain", "rate_too_high"]) == 0
+    said = capsys.readouterr().out
+    assert "Cut the rate." in said
+    assert "oscillation-growing" in said
+    assert main(["explain", "rate_to_high"]) == 2
+    assert "rate-too-high" in capsys.readouterr().err
+
+
+def test_trainings_in_one_file_are_numbered_behind_its_name(tmp_path, capsys):
+    rows = [f"{step},{2.3 - step / 100}" for _ in range(2) for step in range(60)]
+    (tmp_path / "two.csv").write_text("step,loss\n" + "\n".join(rows) + "\n")
+    main(["diagnose", str(tmp_path / "two.csv"), "--json", "-", "--quiet"])
+    found = json.loads(capsys.readouterr().out)
+    assert [one["path"] for one in found] == [f"{tmp_path / 'two.csv'}#{number}" for number in (1, 2)]

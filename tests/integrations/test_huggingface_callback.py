@@ -118,3 +118,12 @@ def test_after_a_training_that_broke_off_the_next_one_is_watched_alone(tmp_path)
     assert run.steps == 12
     assert np.allclose(run.loss, model.seen, rtol=1e-6)
     assert not model._forward_hooks
+
+
+def test_anything_evaluated_afterwards_is_no_validation(tmp_path):
+    callback = SurefootCallback(quiet=True)
+    trainer = trained(tmp_path, Model(), [callback], eval_strategy="epoch")
+    before = callback.watch.run().val_loss.tolist()
+    assert len(before) == 1
+    trainer.evaluate([{"x": np.full(4, 9, "float32"), "labels": np.float32(-50)}])
+    assert callback.watch.run().val_loss.tolist() == before

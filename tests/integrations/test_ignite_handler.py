@@ -48,6 +48,7 @@ def trained(handler_of, *, update=None, lr=0.05, epochs=2):
     handler = handler_of(model, optimizer).attach(trainer, evaluator)
     trainer.add_event_handler(ignite.Events.EPOCH_COMPLETED, lambda _: evaluator.run(batches))
     trainer.run(batches, max_epochs=epochs)
+    trainer.evaluator = evaluator
     return handler.watch, trainer, used, losses, optimizer
 
 
@@ -81,3 +82,10 @@ def test_an_output_without_a_loss_is_refused():
     assert _loss_in((2.0, "rest")) == 2.0
     with pytest.raises(InputError, match="loss_of"):
         _loss_in("nothing")
+
+
+def test_whatever_is_evaluated_afterwards_is_no_validation():
+    watch, trainer, *_ = trained(lambda m, o: SurefootHandler(m, o, quiet=True))
+    before = watch.run().val_loss.tolist()
+    trainer.evaluator.run([(torch.full((2, 4), 9.0), torch.full((2, 1), -50.0))])
+    assert watch.run().val_loss.tolist() == before

@@ -66,6 +66,19 @@ def test_the_model_is_the_same_with_and_without():
         assert torch.equal(mine.value, plain.value)
 
 
+def test_accumulated_batches_are_one_update():
+    """Six batches an epoch by fours: what is left over goes into the next epoch's first update."""
+    callback = SurefootCallback(quiet=True)
+    optimizer = keras.optimizers.SGD(0.05, gradient_accumulation_steps=4)
+    model, truth = trained(callback, optimizer, epochs=2)
+    run, batches = callback.watch.run(), len(truth.losses)
+    assert run.steps == int(model.optimizer.iterations) == batches // 4
+    parts = np.array(truth.losses[: run.steps * 4]).reshape(-1, 4)
+    assert np.allclose(run.loss, parts.mean(1), rtol=1e-4)
+    assert run.lr.tolist() == pytest.approx([0.05] * run.steps)
+    assert not run.notes
+
+
 def test_a_cut_reaches_keras():
     callback = SurefootCallback(quiet=True, act={"cut"})
     model, truth = trained(callback, keras.optimizers.SGD(0.9), examples=400, epochs=4)

@@ -103,3 +103,33 @@ def test_it_stops_the_trainer_when_the_loss_is_no_number():
     _, trainer = trained(callback, Module(boom_at=5), epochs=3)
     assert callback.watch.actions[0].deed == "stop"
     assert trainer.global_step < 12
+
+
+class LateModule(Module):
+    """Logs its validation loss itself, at the end of the epoch, as many do."""
+
+    def __init__(self):
+        super().__init__()
+        self.parts, self.logged = [], []
+
+    def validation_step(self, batch, _):
+        x, y = batch
+        self.parts.append(float(nn.functional.mse_loss(self.net(x), y)))
+
+    def on_validation_epoch_end(self):
+        mean = float(np.mean(self.parts))
+        self.parts.clear()
+        self.log("val_loss", mean)
+        if not self.trainer.sanity_checking:
+            self.logged.append(mean)
+
+
+def test_a_validation_loss_logged_at_the_end_of_the_epoch_is_that_of_this_epoch():
+    callback = SurefootCallback(quiet=True)
+    module, trainer = trained(callback, LateModule(), epochs=3)
+    run = callback.watch.run()
+    assert run.val_step.tolist() == [12, 24, 36]
+    assert np.allclose(run.val_loss, module.logged, rtol=1e-6)
+    other = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(torch.randn(8, 4), torch.ones(8, 1)))
+    trainer.validate(module, other, verbose=False)
+    assert np.allclose(callback.watch.run().val_loss, module.logged[:3], rtol=1e-6), "that was no part of the training"

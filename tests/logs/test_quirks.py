@@ -294,3 +294,57 @@ class TestText:
         (one,) = table(tmp_path, text)
         assert list(one.run.loss) == [3, 2, 1]
         assert list(one.run.val_loss) == [4, 3, 2]
+
+
+class TestValidationByEpoch:
+    """TensorBoard and the like: the loss of every update, and `val_loss` at the number of the epoch."""
+
+    def log(self, tmp_path, first, epochs=10, per=20, every=1, **more):
+        lines = [json.dumps({"step": step, "loss": 2.0 - step / 1000}) for step in range(0, epochs * per, every)]
+        for epoch in range(epochs):
+            place = (epoch + 1) * per if more.get("by_update") else first + epoch
+            lines.append(json.dumps({"step": place, "val_loss": 1.0 + epoch}))
+        (one,) = table(tmp_path, "\n".join(lines) + "\n")
+        return one
+
+    @pytest.mark.parametrize("first", [0, 1])
+    @pytest.mark.parametrize("every", [1, 5])
+    def test_it_is_laid_out_over_the_updates(self, tmp_path, first, every):
+        one = self.log(tmp_path, first, every=every)
+        assert one.run.val_step.tolist() == [20 * epoch for epoch in range(1, 11)]
+        assert one.run.val_loss.tolist() == [1.0 + epoch for epoch in range(10)]
+        assert one.noted("validation-by-epoch")
+
+    def test_what_is_counted_in_updates_stays(self, tmp_path):
+        one = self.log(tmp_path, 0, by_update=True)
+        assert one.run.val_step.tolist() == [20 * epoch for epoch in range(1, 11)]
+        assert not one.noted("validation-by-epoch")
+
+    def test_a_validation_at_every_update_stays(self, tmp_path):
+        one = self.log(tmp_path, 0, per=1)
+        assert one.run.val_step.tolist() == list(range(10))
+        assert not one.noted("validation-by-epoch")
+
+
+class TestWrittenNumbers:
+    def test_numbers_as_text_in_json_are_numbers(self, tmp_path):
+        rows = [{"step": k, "loss": f"{2.0 - k / 10:.3f}", "lr": "1.5e-03", "host": "node-7"} for k in range(12)]
+        (one,) = table(tmp_path, "".join(json.dumps(row) + "\n" for row in rows))
+        assert one.run.loss.tolist() == pytest.approx([2.0 - k / 10 for k in range(12)])
+        assert set(one.run.lr.tolist()) == {0.0015}
+        assert not any("host" in name for name in one.series)
+
+    def test_a_table_by_epoch_and_batch_holds_losses_of_batches(self, tmp_path):
+        lines = [f"{k // 10},{k % 10},{2.0 - k / 100}" for k in range(60)]
+        (one,) = table(tmp_path, "epoch,batch,loss\n" + "\n".join(lines) + "\n")
+        assert one.format == "csv"
+        assert one.loss_kind != "epoch"
+        assert one.run.steps_per_epoch == 10
+        assert not one.noted("epoch-loss")
+        (keras,) = table(tmp_path, "epoch,accuracy,loss\n" + "".join(f"{k},0.5,{2 - k / 10}\n" for k in range(9)))
+        assert keras.format == "keras"
+
+    def test_counters_beyond_every_number_are_read_without_a_warning(self, tmp_path):
+        rows = [{"step": 10**312, "time": 10**312, "loss": 2.0 - k / 10} for k in range(4)]
+        (one,) = table(tmp_path, json.dumps({"log_history": rows}))
+        assert one.run.loss.tolist() == pytest.approx([2.0, 1.9, 1.8, 1.7])  # by rows

@@ -6,7 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from surefoot.report.numbers import brief, count, duration, rate
+from surefoot.records import Recipe, Run, Sweep
+from surefoot.records.study import Setting, Study, StudyMember
+from surefoot.report.compare_settings import settings_of
+from surefoot.report.numbers import brief, count, duration, figures_that_tell, rate
+from surefoot.report.study_words import best_sentence, member_table
 
 
 @pytest.mark.parametrize(
@@ -40,3 +44,22 @@ def test_a_brief_number_is_near_the_number(value, figures):
 def test_counts_and_durations():
     assert [count(1, "step"), count(0.5, "epoch"), count(3, "seed")] == ["1 step", "0.5 epochs", "3 seeds"]
     assert [duration(s) for s in (0.04, 9.96, 59.4, 185, 7440)] == ["0.0 s", "10 s", "59 s", "3 min 5 s", "2 h 4 min"]
+
+
+def test_figures_are_as_many_as_tell_numbers_apart():
+    assert figures_that_tell([0.1, 0.2, 0.1, None]) == 3
+    assert figures_that_tell([0.1, 0.1002]) == 4
+    assert figures_that_tell([0.1, 0.1002, 0.10001]) == 5
+    assert figures_that_tell([]) == 3
+    assert brief(0.1 + 1e-16, figures_that_tell([0.1, 0.1 + 1e-16])) == "0.1"  # no more than anybody reads
+
+
+def test_settings_with_rates_that_lie_close_together_have_names_of_their_own():
+    runs = [Run(recipe=Recipe(lr=lr)) for lr in (0.1, 0.10001, 0.1002)]
+    labels = [one.label for one in settings_of(Sweep("small", runs=tuple(runs)))]
+    assert labels == ["lr 0.1", "lr 0.10001", "lr 0.1002"]
+    members = tuple(StudyMember(Recipe(lr=lr), loss, 0.01, "finished") for lr, loss in ((0.1, 2.0), (0.10001, 1.0)))
+    best = Setting(members[1].recipe, 1.0, None, 1)
+    study = Study("", "small", members, best=best, cost={}, axes={"lr": [0.1, 0.10001]})
+    assert "at rate 0.10001" in best_sentence(study)
+    assert [row[0] for row in member_table(study).rows] == ["rate 0.10001", "rate 0.1"]

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from surefoot.errors import RecipeError
 from surefoot.schedules import (
     Schedule,
     chain,
@@ -51,7 +52,8 @@ OPTIONS: dict[str, st.SearchStrategy[dict[str, Any]]] = {
     ),
     "triangular": st.fixed_dictionaries({"up": length, "base_factor": factor}),
     "exponential-range": st.fixed_dictionaries({"up": length, "down": length, "gamma": st.floats(0.9, 1)}),
-    "one-cycle": st.fixed_dictionaries({"pct_start": factor, "three_phase": st.booleans()}),
+    "one-cycle": st.fixed_dictionaries({"pct_start": factor})
+    | st.fixed_dictionaries({"pct_start": factor.map(lambda share: share / 2), "three_phase": st.just(True)}),
     "warmup-stable-decay": st.fixed_dictionaries(
         {
             "warmup": st.floats(0.0, 0.4),
@@ -229,3 +231,17 @@ def test_feedback_can_be_stopped_and_resumed_anywhere(spec: str, metrics: list[A
 def test_every_name_is_covered() -> None:
     assert set(PLAIN) | COMPOSED | FEEDBACK == set(names())
     assert set(OPTIONS) <= set(PLAIN)
+
+
+@pytest.mark.parametrize("pct_start", [0.2, 0.4])
+def test_a_cycle_of_three_phases_reaches_its_end(pct_start):
+    schedule = make("one-cycle", 0.1, 100, pct_start=pct_start, three_phase=True)
+    assert schedule(99) == pytest.approx(0.1 / 25 / 1e4)
+    assert schedule.momentum(99) == pytest.approx(0.95)
+
+
+def test_three_phases_that_do_not_fit_are_refused():
+    """torch breaks off on the way down, far above the end, and says nothing."""
+    with pytest.raises(RecipeError, match=r"at most 0\.5 with `three_phase`"):
+        make("one-cycle", 0.1, 100, pct_start=0.7, three_phase=True)
+    assert make("one-cycle", 0.1, 100, pct_start=0.7)(99) == pytest.approx(0.1 / 25 / 1e4)

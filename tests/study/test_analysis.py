@@ -121,3 +121,18 @@ def test_after_two_seeds_chance_decides_how_far_behind_is_hopeless():
     assert set(out) == {4, 6}
     assert out[6] == "under the first 2 seeds it lost 53% of the best improvement"
     assert skipped([best, *others[:2]]) == {}, "three are always kept"
+
+
+@pytest.mark.parametrize("lost", [None, math.nan])
+def test_a_final_loss_that_is_no_number_counts_as_learning_nothing(lost):
+    """The training went on, and the validation loss was lost at the high rates."""
+    rates = (1e-3, 1e-2, 1e-1, 1.0)
+    members = [
+        member(lr, loss, seed=seed, batch_size=size)
+        for size in (16, 64) for seed in (0, 1) for lr, loss in zip(rates, (2.0, 0.5, lost, lost), strict=True)
+    ]  # fmt: skip
+    assert best_setting(members[::-1]).recipe.lr == 1e-2
+    (response,) = responses(members)
+    assert [(point.lr, point.edge) for point in response.points] == [(1e-2, False)] * 2
+    shares = {one.axes: one.share for one in importance(members)}
+    assert shares[("lr",)] > 0.9

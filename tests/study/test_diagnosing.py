@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from small_study import small_plan, small_task, train_kept
@@ -65,3 +67,21 @@ def test_what_cannot_be_diagnosed_is_said_in_a_line(kept, tmp_path, capsys):
     assert main(["study", "diagnose", str(tmp_path / "no.study")]) == 2
     assert main(["diagnose", str(kept)]) == 2
     assert "surefoot study diagnose" in capsys.readouterr().err
+
+
+def test_members_of_several_optimizers_and_shapes_are_compared_apart(tmp_path, monkeypatch):
+    path = tmp_path / "mixed.study"
+    train_kept(path, small_plan(lr="1e-3,1e-1,1e3", optimizer="sgd,adam", schedule="constant", batch_size="16"), resume=False)  # fmt: skip # noqa: E501
+    with Store(path) as store:
+        members = store.members()
+    optimizers = [one.recipe.optimizer for one in members]
+    for one, optimizer in zip(diagnose_members(path, "all", keep=False).each, optimizers, strict=True):
+        said = [note for note in one.notes if "of one sweep" in note]
+        assert all(f"among {optimizers.count(optimizer)} runs" in note for note in said)
+        assert said or one.verdict == "nan"
+    grouped = []
+    monkeypatch.setattr("surefoot.study.diagnosing.placed", lambda some: grouped.append(len(list(some))) or tuple(some))
+    shaped = [dataclasses.replace(one, shape={"width": 8 + place % 2}) for place, one in enumerate(members)]
+    monkeypatch.setattr(Store, "members", lambda _self, **_: shaped)
+    diagnose_members(path, "all", keep=False)
+    assert grouped == [len(members) // 2] * 2

@@ -52,7 +52,7 @@ def test_a_worker_has_a_lock_of_its_own_for_the_users_progress_bars():
         bar = sys.modules["tqdm"].tqdm(range(1), disable=True)
         return loss(output, target) * len(bar)
 
-    task.loss = task._placed_loss = with_a_bar
+    task.loss = task.own_loss = with_a_bar
     before = bars.get_lock()
     plan = small_plan(optimizer="sgd", schedule="constant", form="serial", lr="0.1,0.2", epochs=1, seeds=1)
     bars.set_lock(Taken())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 
+import numpy as np
 import pytest
 from small_study import small_plan, small_task
 
@@ -104,3 +105,13 @@ def test_exports_hold_what_the_study_holds(tmp_path, pieces):
         assert theirs.read_text() == "a,b\n"
     with pytest.raises(OutputError, match="cannot be written"):
         export(tmp_path / "whole.study", tmp_path / "nowhere" / "members.csv")
+
+
+def test_losses_that_json_has_no_number_for_are_exported_as_records_write_them(tmp_path, pieces, monkeypatch):
+    _, parts = pieces
+    monkeypatch.setattr(Store, "series", lambda _self, _place: {"loss": np.array([1.5, np.inf, -np.inf, np.nan])})
+    export(parts[0], tmp_path / "high.json", series=True)
+    refused = []
+    rows = json.loads((tmp_path / "high.json").read_text(), parse_constant=refused.append)
+    assert not refused  # Infinity and NaN are no JSON
+    assert [row["value"] for row in rows[:4]] == [1.5, "inf", "-inf", "nan"]

@@ -5,6 +5,7 @@ Every tool that is installed is used for real, without a network.
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import json
 import os
@@ -91,6 +92,17 @@ def test_tensorboard_reads_back_a_run_a_sweep_a_search_and_findings(run, tmp_pat
     assert read.Scalars("hparam/diagnosis/probability")[0].value == pytest.approx(0.9)
     tensor = read.Tensors("finding/rate-too-high/text_summary")[0].tensor_proto
     assert tensor.string_val[0] == b"holds: the loss rose"
+
+
+def test_tensorboard_keeps_the_runs_of_two_calls_apart(run, tmp_path):
+    """In one folder they would be drawn as one curve that jumps back."""
+    pytest.importorskip("tensorboard")
+    other = dataclasses.replace(run, loss=float_series(run.loss + 1))
+    for one in (run, other, run):
+        assert logged(one, "tensorboard", folder=tmp_path) == 1
+    for name, one in (("run", run), ("run-2", other), ("run-3", run)):
+        found = scalars_of(tmp_path / "surefoot-small" / name).Scalars("train/loss")
+        assert [scalar.value for scalar in found] == pytest.approx(one.loss.tolist())
 
 
 def test_numbers_that_are_not_finite_are_left_out(tmp_path, monkeypatch):

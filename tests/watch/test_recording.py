@@ -161,6 +161,29 @@ def test_accumulated_batches_are_one_update_with_their_mean_loss():
     assert np.allclose(run.loss, np.array(losses).reshape(3, 4).mean(1))
 
 
+@pytest.mark.parametrize("left_over", [False, True])
+def test_an_epoch_that_is_no_whole_number_of_accumulated_batches(left_over):
+    """Ten batches by fours: the last two make an update of their own, or go into the next one."""
+    model = nn.Linear(6, 3)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+    parts, means = [], []
+    with sf.watch(model, optimizer, quiet=True) as watch:
+        for _ in range(4):
+            for number, (x, y) in enumerate(batches(10)):
+                loss = watch.loss(nn.functional.cross_entropy(model(x), y))
+                loss.backward()
+                parts.append(loss.item())
+                if number % 4 == 3 or (number == 9 and not left_over):
+                    optimizer.step()
+                    optimizer.zero_grad()
+                    means.append(np.mean(parts))
+                    parts = []
+    run = watch.run()
+    assert np.allclose(run.loss, means)
+    assert watch.record().skipped == 0
+    assert run.notes == ()
+
+
 @pytest.mark.parametrize("fused", [False, True])
 def test_updates_that_a_gradient_scaler_skips_are_not_counted(fused):
     """Every third batch has infinite gradients; a fused optimizer steps and does nothing."""
@@ -262,3 +285,16 @@ def test_what_cannot_be_watched_is_refused():
         sf.watch(model, optimizer, overhead=0)
     with sf.watch(model, optimizer, quiet=True) as watch, pytest.raises(InputError, match="shape"):
         watch.loss(torch.ones(3))
+
+
+@pytest.mark.parametrize("bad", [[1.0, 2.0], "low", None, torch.ones(2)])
+def test_a_validation_that_is_no_number_is_refused_in_one_line(bad):
+    model = nn.Linear(6, 3)
+    with sf.watch(model, torch.optim.SGD(model.parameters(), lr=0.1), quiet=True) as watch:
+        with pytest.raises(InputError, match=r"`loss` is .*not one number"):
+            watch.validation(bad)
+        with pytest.raises(InputError, match=r"`accuracy` is .*not one number"):
+            watch.validation(1.0, accuracy=bad)
+        assert not len(watch.run().val_loss)
+        watch.validation(torch.tensor([0.5]), accuracy=np.float32(0.25))
+    assert watch.run().val_loss.tolist() == [0.5]

@@ -76,7 +76,7 @@ def diagnose_log(log: LogRun) -> Diagnosis:
     if log.loss_kind in _AVERAGED and told.isdisjoint({"averaged-loss", "epoch-loss"}):
         over = f" over {log.averaged_over:g} {log.run.unit}s" if log.averaged_over else ""
         notes.append(f"each loss is averaged{over}: spikes and noise are damped")
-    where = f"{log.path}#{log.name}" if log.name else log.path
+    where = f"{log.path}#{log.name.removeprefix('#')}" if log.name else log.path
     return diagnose_run(log.run, path=where, format=log.format, notes=tuple(dict.fromkeys(notes)))
 
 
@@ -160,6 +160,9 @@ def _remedy(judgement: Judgement, findings: Mapping[str, Finding]) -> str:
             " ".join(listed) or "Log the loss of every step, the rate and the validation loss, or watch the training."
         )
     remedy = SAID[judgement.verdict][1]
+    last = findings["best-is-not-last"]
+    if judgement.verdict in ("converged", "rate_ok") and last.result == "holds" and last.steps is not None:
+        return f"{remedy}; keep the weights of step {last.steps[0]}, where the validation loss was lowest."
     if judgement.decades is not None:
         remedy += f": {correction_words(judgement.decades)}"
     elif judgement.verdict in SIDE:

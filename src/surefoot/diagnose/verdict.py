@@ -1,6 +1,8 @@
 """The verdict: what the findings and the trees make of a run together, and how sure that is.
 
-First come facts that decide alone: too few losses; units that were counted and are dead. Then boosted trees
+First come facts that decide alone: too few losses; units that were counted and are dead; and what the trees were never
+shown, so that what they make of it means nothing: logs of a few updates, and trainings that went on after they had been
+thrown far up. Else boosted trees
 (see `fitted`) say of each verdict how probable it is that it is right, and how probable it is that the training is a
 good one, in which any fault would be a false alarm. A fault is worth its probability less a multiple of that of a false
 alarm. The verdict that is worth most is given, unless that is below a bound; then the answer is *unknown*, with what to
@@ -70,6 +72,15 @@ SAID: Mapping[str, tuple[str, str]] = {
 _RAN_AWAY, _STOOD = 1.0, 0.1
 """Rise of a short log before it stops being a number, as share of its first loss: beyond the first it has diverged, up
 to the second something else happened."""
+_FEWEST_UPDATES = 24
+"""Updates of the shortest training that the trees were shown, but for those that ran away before."""
+_COUNT_ANYTHING = frozenset(f"log:{name}" for name in ("tensorboard", "tensorboard-export", "wandb", "wandb-export",
+                                                       "mlflow", "trackio"))  # fmt: skip
+"""Formats whose steps are whatever their user counts, often epochs."""
+_RAN = frozenset({"diverged", "rate_too_high", "nan"})
+_THROWN, _BACK = 10.0, 0.75
+"""A loss that the first tenth of a training throws up to so many times its first value and that ends above such a share
+of it: trainings like that were given up as diverged, so that the trees know next to none that went on."""
 SIDE: Mapping[str, int] = {"rate_too_low": 1, "rate_too_high": -1, "diverged": -1}
 """Verdict of a wrong rate to the side on which the best one lies."""
 
@@ -111,6 +122,10 @@ def judge(evidence: Evidence, findings: Mapping[str, Finding]) -> Judgement:
         return Judgement("unknown", chances[top], None, shown, doubt)
     if top == "rate_too_high" and findings["diverged"].result == "holds" and chances["diverged"] > least:
         top = "diverged"
+    if top not in _RAN and (updates := _updates(evidence)) is not None and updates < _FEWEST_UPDATES:
+        return Judgement("unknown", chances[top], None, shown, f"the log covers {updates} updates, too few to tell")
+    if top in FINE and (doubt := _thrown(evidence)):
+        return Judgement("unknown", chances[top], None, shown, doubt)
     decades, doubt = _size(features, top)
     if top == "rate_ok" and _shot_up(findings["spike-recovered"]):
         return Judgement("spike_recovered", chances[top], None, shown)
@@ -133,6 +148,31 @@ def _stopped(evidence: Evidence) -> Judgement:
             return Judgement("nan", 0.9, None, {"nan": 0.9})
     doubt = "the loss stops being a number before it could be seen to rise: the rate may be far too high"
     return Judgement("unknown", 0.5, None, {"nan": 0.5, "diverged": 0.5}, doubt)
+
+
+def _updates(evidence: Evidence) -> int | None:
+    """Updates that the log covers; None where it may count something else."""
+    run, steps = evidence.run, evidence.run.step
+    by_epoch = run.source in _COUNT_ANYTHING or np.array_equal(run.val_step, steps)
+    if run.unit != "step" or len(steps) < 2 or (by_epoch and run.steps_per_epoch is None):
+        return None
+    return int(steps[-1] - steps[0]) + round(float(np.median(np.diff(steps))))
+
+
+def _thrown(evidence: Evidence) -> str:
+    """In words, that the first updates threw the loss far up and the rest of the training only brought it back."""
+    losses = evidence.losses
+    fine = np.empty(0) if losses is None else losses.value[np.isfinite(losses.value)]
+    if not len(fine) or fine[0] <= 0:
+        return ""
+    top = float(fine[: max(len(fine) // 10, 3)].max()) / float(fine[0])
+    end = float(fine[-max(len(fine) // 10, 1) :].mean()) / float(fine[0])
+    if top < _THROWN or end < _BACK:
+        return ""
+    return (
+        f"the loss was thrown up to {top:.2g} times where it began, and after it came back it ended at {end:.2g} times "
+        "that; a rate far too high does so: try a tenth of it"
+    )
 
 
 def _shot_up(finding: Finding) -> bool:

@@ -72,7 +72,8 @@ class SurefootCallback(_Callback):  # type: ignore[misc]
     def on_evaluate(self, args: Any, state: Any, control: Any, *, metrics: Any = None, **_: Any) -> None:
         """Tell the evaluation loss and metrics."""
         del args, state, control
-        if self.watch is None or not metrics or "eval_loss" not in metrics:
+        # After the training the Trainer may be asked to evaluate anything.
+        if self.watch is None or self._hook is None or not metrics or "eval_loss" not in metrics:
             return
         skipped = ("eval_loss", "epoch", "eval_runtime")
         others = {

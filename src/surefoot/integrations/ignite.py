@@ -39,6 +39,7 @@ class SurefootHandler:
         """What was seen; there from the beginning of the training on."""
         self._parts: list[Any] = []
         self._steps = 0
+        self._training = False
 
     def attach(self, trainer: Any, evaluator: Any = None, *, val_loss: str = "loss") -> SurefootHandler:
         """Watch from the beginning of `trainer` to its end.
@@ -61,7 +62,7 @@ class SurefootHandler:
     def _begin(self, _: Any) -> None:
         self._end(_)
         self.watch = watch(self._model, self._optimizer, **self._options)
-        self._parts, self._steps = [], 0
+        self._parts, self._steps, self._training = [], 0, True
 
     def _made(self, engine: Any) -> None:
         if self.watch is None:
@@ -83,10 +84,12 @@ class SurefootHandler:
             if isinstance(value, int | float) or (isinstance(value, torch.Tensor) and value.numel() == 1)
         }
         loss = metrics.pop(val_loss, None)
-        if self.watch is not None and loss is not None:
+        # After the training the evaluator may be run on anything.
+        if self.watch is not None and self._training and loss is not None:
             self.watch.validation(loss, **metrics)
 
     def _end(self, _: Any) -> None:
+        self._training = False
         if self.watch is not None:
             self.watch.close()
 

@@ -44,12 +44,18 @@ class SurefootCallback(_Callback):  # type: ignore[misc]
         self._seen = (0.0, 0.0)
         self._shown = 0
         """Variables of the optimizer that the shadow holds."""
+        self._parts: list[float] = []
+        """Losses of the batches that go into the update to come."""
+        self._begun = False
+        """Whether an update was announced that is not made yet."""
+        self._made: int | None = None
+        """Updates made before this batch, where several batches make one."""
 
     def on_train_begin(self, logs: Any = None) -> None:  # noqa: ARG002
         """Begin to watch."""
         self.on_train_end()
         self._seen = (0.0, 0.0)
-        self._shown = 0
+        self._shown, self._begun, self._parts = 0, False, []
         values = [variable.value for variable in self.model.trainable_variables]
         self._shadow = Shadow([values], [self._rate()])
         module = self.model if isinstance(self.model, torch.nn.Module) else torch.nn.ParameterList(values)
@@ -61,8 +67,10 @@ class SurefootCallback(_Callback):  # type: ignore[misc]
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:  # noqa: ARG002
         """Read the rate in force."""
-        if self._shadow is not None:
+        self._made = self._updates()
+        if self._shadow is not None and not self._begun:
             self._shadow.begin([self._rate()], gradients=False)
+            self._begun = True
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Tell the loss, and set the rate where it was changed."""
@@ -70,7 +78,13 @@ class SurefootCallback(_Callback):  # type: ignore[misc]
             return
         loss = self._batch_loss(batch, logs)
         if loss is not None:
-            self.watch.loss(loss)
+            self._parts.append(loss)
+        if self._made is not None and self._updates() == self._made:
+            return  # its gradient was put by, for an update to come
+        self._begun = False
+        if self._parts:
+            self.watch.loss(sum(self._parts) / len(self._parts))
+            self._parts = []
         self._show_state()
         before = float(self._shadow.param_groups[0]["lr"])
         done = len(self.watch.actions)
@@ -96,6 +110,11 @@ class SurefootCallback(_Callback):  # type: ignore[misc]
 
     def _rate(self) -> float:
         return float(self.model.optimizer.learning_rate)
+
+    def _updates(self) -> int | None:
+        """Updates that the optimizer has made, where it accumulates gradients; None where every batch makes one."""
+        optimizer = getattr(self.model.optimizer, "inner_optimizer", self.model.optimizer)
+        return int(optimizer.iterations) if optimizer.gradient_accumulation_steps else None
 
     def _set_rate(self, lr: float) -> None:
         # Under a schedule of Keras' own the rate cannot be set.

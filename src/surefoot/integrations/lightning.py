@@ -55,9 +55,10 @@ class SurefootCallback(_Callback):  # type: ignore[misc]
         if self.watch is not None and self.watch.should_stop:
             trainer.should_stop = True
 
-    def on_validation_epoch_end(self, trainer: Any, pl_module: Any) -> None:  # noqa: ARG002
+    # Not on_validation_epoch_end: what the module itself logs at the end of the epoch is only there after it.
+    def on_validation_end(self, trainer: Any, pl_module: Any) -> None:  # noqa: ARG002
         """Tell the validation loss and the other metrics of the validation."""
-        if self.watch is None or trainer.sanity_checking:
+        if self.watch is None or trainer.sanity_checking or trainer.state.fn != "fit":
             return
         metrics = {name: float(value) for name, value in trainer.callback_metrics.items() if name.startswith("val")}
         loss = metrics.pop(self.monitor, None)

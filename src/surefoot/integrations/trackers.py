@@ -51,7 +51,7 @@ def _tensorboard(project: str, runs: Sequence[Tracked], folder: str | Path | Non
     root = Path(folder if folder is not None else "runs") / project
     for one in runs:
         name = "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in one.name)
-        writer: Any = SummaryWriter(str(root / name))
+        writer: Any = SummaryWriter(str(_unused(root / name)))
         for channel, step, value in one.points:
             writer.add_scalar(channel, value, step)
         for channel, text in one.texts.items():
@@ -59,6 +59,15 @@ def _tensorboard(project: str, runs: Sequence[Tracked], folder: str | Path | Non
         metrics = {f"hparam/{name}": value for name, value in one.summary.items()}
         writer.add_hparams(_plain(one.params) | {"fate": one.fate}, metrics, run_name=".")
         writer.close()
+
+
+def _unused(place: Path) -> Path:
+    """The folder, or one beside it with a number: TensorBoard draws all that lies in one folder as one run."""
+    number, found = 1, place
+    while found.exists():
+        number += 1
+        found = place.with_name(f"{place.name}-{number}")
+    return found
 
 
 def _mlflow(project: str, runs: Sequence[Tracked], folder: str | Path | None) -> None:

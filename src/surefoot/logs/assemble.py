@@ -21,6 +21,10 @@ __all__ = ["assemble"]
 
 _Floats = npt.NDArray[np.float64]
 
+_FEW = 3
+_DENSE = 2
+"""Losses, and updates, for each validation from which validations one apart cannot be counted in updates."""
+
 
 def assemble(raw: RawLog, mapping: Mapping[str, str]) -> list[LogRun]:
     """The runs of a raw log: one, or several where trainings were appended to one another; none without any curve."""
@@ -76,11 +80,12 @@ class _Assembly:
         self._note_order(loss, roles.loss or "the loss")
         loss = put_back(loss, self.settled(roles.grad_norm) if roles.grad_norm else None, self.note)
         val_step, val_loss, metrics = self._validation()
+        written, val_step = val_step, self._in_updates(val_step, loss.step)
         kind, over = loss_kind_of(raw, roles, loss, val_step)
         of = lr_of(raw, roles, self.settled(roles.lr) if roles.lr else None)
         lr = self._rates(loss.step, of)
         norm = self._on(loss.step, roles.grad_norm)
-        train_metrics, series = self._others(val_step, norm)
+        train_metrics, series = self._others(written, norm)
         run = Run(
             step=int_series(loss.step),
             loss=float_series(loss.value),
@@ -168,6 +173,26 @@ class _Assembly:
             if np.any(np.isfinite(values)) or not len(steps):
                 metrics[name] = values
         return steps, losses, metrics
+
+    def _in_updates(self, val_step: npt.NDArray[np.int64], step: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Validations that are counted in epochs beside losses that are counted in updates, in updates too."""
+        count = len(val_step)
+        counted = count >= _FEW and val_step[0] in (0, 1) and bool(np.all(np.diff(val_step) == 1))
+        if not counted or self.raw.unit != "step" or len(step) < _DENSE * count:
+            return val_step
+        every = float(np.median(np.diff(step)))
+        span = float(step[-1] - step[0]) + every
+        if span < _DENSE * count:
+            return val_step
+        # Nobody validates after each of the first updates and then never again.
+        per = self._steps_per_epoch() or span / count
+        self.note(
+            "validation-by-epoch",
+            f"the validation is counted in epochs and the training loss in updates: about {per:.4g} updates were taken "
+            "for an epoch",
+        )
+        done = val_step + (1 if val_step[0] == 0 else 0)
+        return np.asarray(np.minimum(np.rint(step[0] + done * per), step[-1] + round(every)), dtype=np.int64)
 
     def _rates(self, steps: npt.NDArray[np.int64], of: str) -> _Floats:
         """The rate of each loss entry: the last one logged at or before it (before it, if it is the next update's)."""

@@ -117,7 +117,7 @@ class Columns:
         clock[rows.astype(np.int64)] = values
         clock[~(np.abs(clock) < 2**53)] = np.nan
         epochs = self._epoch_name()
-        falls = np.flatnonzero(np.diff(values) < 0) + 1
+        falls = np.flatnonzero(values[1:] < values[:-1]) + 1  # without a difference: steps may be infinite
         if epochs not in (None, name) and len(falls):
             erows, evalues = self.arrays(epochs or "")
             epoch = np.full(self.rows, np.nan)
@@ -136,7 +136,8 @@ class Columns:
         for name in self.cells:
             if _plain(name) in ("time", "_runtime", "wall_time", "elapsed", "total_time", "elapsed_time", "walltime"):
                 rows, values = self.arrays(name)
-                falls = np.flatnonzero(np.diff(values) < -0.5 * np.abs(values[:-1]))
+                with np.errstate(invalid="ignore"):  # times may be infinite
+                    falls = np.flatnonzero(np.diff(values) < -0.5 * np.abs(values[:-1]))
                 if 0 < len(falls) < max(4, len(values) // 20):
                     raw.note(
                         "time-reset", f"{clean(name)!r} starts again at row {int(rows[falls[0] + 1]) + 1}: a resume"
@@ -157,7 +158,7 @@ def _filled(clock: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 
 def number_or_none(value: Any) -> float | None:
-    """A JSON value as a number: numbers, and the spellings of NaN and infinity as text."""
+    """A JSON value as a number: numbers, also written as text, and the spellings of NaN and infinity."""
     if isinstance(value, bool):
         return None
     if isinstance(value, (int, float)):
@@ -165,9 +166,13 @@ def number_or_none(value: Any) -> float | None:
             return float(value)
         except OverflowError:
             return float("inf") if value > 0 else float("-inf")
-    if isinstance(value, str) and len(value) < 12 and value.strip().lower().lstrip("+-") in _SPELT:
-        return float(value)
+    if isinstance(value, str) and len(value) < _LONGEST:
+        text = value.strip()
+        if text.lower().lstrip("+-") in _SPELT or _WRITTEN.fullmatch(text):
+            return float(text)
     return None
 
 
+_LONGEST = 30
 _SPELT = {"nan", "inf", "infinity"}
+_WRITTEN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)

@@ -40,7 +40,7 @@ def dress(
         _lightning(raw, names)
     elif low & {"_step", "_runtime", "_timestamp"}:
         raw.format = "wandb-export"
-    elif names and names[0] == "epoch" and "step" not in low and list(names[1:]) == sorted(names[1:]):
+    elif names and names[0] == "epoch" and "step" not in low and _keras_order(names) and _row_by_row(columns, "epoch"):
         raw.format, raw.loss_kind, raw.lr_of = "keras", "epoch", "this"
     else:
         raw.note("columns-inferred", f"what each column is was inferred from its name ({_listed(names)})")
@@ -51,6 +51,17 @@ def dress(
 def _written_apart(columns: Columns) -> bool:
     """Whether training and validation stand in separate rows, the others' cells blank: Lightning's way."""
     return any(0 < len(rows) < columns.rows for rows, _ in columns.cells.values()) or columns.rows < 2
+
+
+def _keras_order(names: Sequence[str]) -> bool:
+    """Whether the columns but the first are in alphabetical order."""
+    return list(names[1:]) == sorted(names[1:])
+
+
+def _row_by_row(columns: Columns, name: str) -> bool:
+    """Whether a counter has a value of its own in most rows: of a table by batch, an epoch fills many."""
+    values = columns.arrays(name)[1] if name in columns.cells else ()
+    return 2 * len(set(values)) > columns.rows
 
 
 def _lightning(raw: RawLog, names: Sequence[str]) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from surefoot.records import Recipe, Run, Sweep
-from surefoot.report.numbers import brief, rate
+from surefoot.report.numbers import brief, figures_that_tell
 
 __all__ = ["Setting", "best_of", "settings_of", "target_of"]
 
@@ -112,7 +112,8 @@ def target_of(settings: Sequence[Setting]) -> float | None:
 
 def _labels(recipes: Sequence[Recipe]) -> list[str]:
     """Of each recipe what it does not share with all others."""
-    parts = [_parts(recipe) for recipe in recipes]
+    figures = figures_that_tell(recipe.lr for recipe in recipes)
+    parts = [_parts(recipe, figures) for recipe in recipes]
     names = list(dict.fromkeys(name for one in parts for name in one))
     varied = [name for name in names if len({one.get(name) for one in parts}) > 1]
     labels = []
@@ -124,9 +125,9 @@ def _labels(recipes: Sequence[Recipe]) -> list[str]:
     return labels
 
 
-def _parts(recipe: Recipe) -> dict[str, str]:
+def _parts(recipe: Recipe, figures: int) -> dict[str, str]:
     fields: dict[str, Any] = {
-        "optimizer": recipe.optimizer, "lr": rate(recipe.lr), "schedule": recipe.schedule,
+        "optimizer": recipe.optimizer, "lr": brief(recipe.lr, figures), "schedule": recipe.schedule,
         "batch": recipe.batch_size, "epochs": f"{recipe.epochs:g}", "clip": recipe.clip,
         "accumulate": recipe.accumulate, **recipe.options, **recipe.schedule_options, **recipe.changes,
     }  # fmt: skip

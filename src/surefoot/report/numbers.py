@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from surefoot.records.measurement import Measurement
 
-__all__ = ["brief", "count", "duration", "measured", "rate"]
+__all__ = ["brief", "count", "duration", "figures_that_tell", "measured", "rate"]
+
+_MOST_FIGURES = 8
 
 
 def rate(value: float | None) -> str:
@@ -32,6 +35,15 @@ def brief(value: float | None, figures: int = 4) -> str:
     if "." in mantissa:
         mantissa = mantissa.rstrip("0").rstrip(".")
     return f"{mantissa}e{int(power)}"
+
+
+def figures_that_tell(values: Iterable[float | None], least: int = 3) -> int:
+    """The significant figures, from `least`, that it takes to tell different numbers apart in writing."""
+    apart = {value for value in values if value is not None}
+    for figures in range(least, _MOST_FIGURES):
+        if len({brief(value, figures) for value in apart}) == len(apart):
+            return figures
+    return _MOST_FIGURES
 
 
 def count(number: int | float, noun: str) -> str:

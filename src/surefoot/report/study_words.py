@@ -9,7 +9,7 @@ from rich.table import Table as TerminalTable
 
 from surefoot.records.study import Response, Setting, Share, Study, StudyMember
 from surefoot.report.charts import Table
-from surefoot.report.numbers import brief, count, duration, rate
+from surefoot.report.numbers import brief, count, duration, figures_that_tell, rate
 
 __all__ = [
     "axis_name", "best_sentence", "cost_sentence", "importance_table", "member_table", "response_sentence",
@@ -25,20 +25,25 @@ def axis_name(axis: str) -> str:
     return "rate" if axis == "lr" else axis.replace("_", " ")
 
 
-def setting_words(setting: Setting | StudyMember, study: Study) -> str:
-    """The values of the varied axes, in words."""
+def setting_words(setting: Setting | StudyMember, study: Study, figures: int) -> str:
+    """The values of the varied axes, in words, the rate with so many significant figures."""
     recipe = setting.recipe
     known: dict[str, Any] = {
         "optimizer": recipe.optimizer, "schedule": recipe.schedule, "batch_size": recipe.batch_size,
         "epochs": f"{recipe.epochs:g}", **setting.shape,
         **{name: f"{value:g}" for name, value in recipe.options.items() if _plain(value)},
     }  # fmt: skip
-    parts = [f"rate {rate(recipe.lr)}"]
+    parts = [f"rate {brief(recipe.lr, figures)}"]
     for name in study.axes:
         if name in known:
             value = known[name]
             parts.append(str(value) if name in ("optimizer", "schedule") else f"{axis_name(name)} {value}")
     return ", ".join(parts)
+
+
+def _figures(study: Study) -> int:
+    """Significant figures that tell the rates of the study apart."""
+    return figures_that_tell(one.recipe.lr for one in study.members)
 
 
 def best_sentence(study: Study) -> str:
@@ -48,9 +53,8 @@ def best_sentence(study: Study) -> str:
         waiting = study.counts.get("waiting", 0)
         why = f"; {count(waiting, 'member')} still wait" if waiting else ""
         return f"No member of the sweep of {study.task} finished{why}."
-    said = (
-        f"The lowest validation loss of {study.task} was {brief(best.final_loss, 3)}, at {setting_words(best, study)}"
-    )
+    setting = setting_words(best, study, _figures(study))
+    said = f"The lowest validation loss of {study.task} was {brief(best.final_loss, 3)}, at {setting}"
     if best.spread is not None:
         said += f" (mean over {count(best.seeds, 'seed')}, which spread by {brief(best.spread, 2)})"
     if best.tied:
@@ -117,10 +121,10 @@ def member_table(study: Study, rows: int = _SHOWN) -> Table:
         loss = member.final_loss
         return (member.fate != "finished", math.inf if loss is None or math.isnan(loss) else loss)
 
-    best = sorted(study.members, key=order)
+    best, figures = sorted(study.members, key=order), _figures(study)
     found = tuple(
         (
-            setting_words(one, study), str(one.recipe.seed), brief(one.final_loss, 4), brief(one.spread, 2),
+            setting_words(one, study, figures), str(one.recipe.seed), brief(one.final_loss, 4), brief(one.spread, 2),
             f"{one.steps} of {one.horizon}", one.fate,
         )
         for one in best[:rows]

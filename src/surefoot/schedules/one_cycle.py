@@ -7,6 +7,7 @@ import itertools
 import math
 from typing import ClassVar
 
+from surefoot.errors import RecipeError
 from surefoot.schedules.options import check_choice, check_range
 from surefoot.schedules.registry import register
 from surefoot.schedules.schedule import Schedule
@@ -20,7 +21,8 @@ class OneCycle(Schedule):
     """Half a cosine up to the peak over the first `pct_start` of the steps, half a cosine down over the rest.
 
     Momentum moves the other way. The same rates and momenta as torch's ``OneCycleLR(max_lr=peak,
-    total_steps=steps)`` with the same options (`shape` is its anneal_strategy).
+    total_steps=steps)`` with the same options (`shape` is its anneal_strategy), but for three phases that go up for
+    more than half of the steps: torch breaks off on their way down, far above the end, and here they are refused.
     """
 
     name: ClassVar[str] = "one-cycle"
@@ -38,7 +40,8 @@ class OneCycle(Schedule):
     shape: str = "cosine"
     """How the rate moves between its corners: `cosine` or `linear`."""
     three_phase: bool = False
-    """Whether the rate first comes down as it went up, to its start, and only then to its end."""
+    """Whether the rate first comes down as it went up, to its start, and only then to its end; for a `pct_start` up
+    to 0.5."""
 
     def __post_init__(self) -> None:
         """Refuse options out of their ranges."""
@@ -49,6 +52,11 @@ class OneCycle(Schedule):
         check_range("max_momentum", self.max_momentum, 0.0, 1.0)
         if self.base_momentum is not None:
             check_range("base_momentum", self.base_momentum, 0.0, 1.0)
+        if self.three_phase and self.pct_start > 0.5:
+            raise RecipeError(
+                f"`pct_start` is {self.pct_start!r}, and of three phases the first two are equally long; it is at most "
+                "0.5 with `three_phase`"
+            )
         check_choice("shape", self.shape, ("cosine", "linear"))
 
     def factor(self, step: int) -> float:

@@ -49,12 +49,19 @@ def settings(members: Sequence[StudyMember]) -> list[list[StudyMember]]:
     return list(found.values())
 
 
+def _final(member: StudyMember) -> float | None:
+    """The final loss; infinite of a member that finished with one that is no number, which files keep as none."""
+    if member.fate == "finished" and (member.final_loss is None or math.isnan(member.final_loss)):
+        return math.inf
+    return member.final_loss
+
+
 def best_setting(members: Sequence[StudyMember]) -> Setting | None:
     """The setting with the lowest mean final loss among those that finished under the most seeds."""
     ended: list[tuple[list[StudyMember], Floats]] = []
     for some in settings(members):
-        known = [one.final_loss for one in some if one.fate == "finished" and one.final_loss is not None]
-        if known and not any(one.fate == "diverged" for one in some):
+        known = [loss for one in some if one.fate == "finished" and (loss := _final(one)) is not None]
+        if known and np.isfinite(known).all() and not any(one.fate == "diverged" for one in some):
             ended.append((some, np.array(known)))
     if not ended:
         return None
@@ -169,8 +176,8 @@ class _Curve:
             row, column = lrs.index(one.recipe.lr), seeds.index(one.recipe.seed)
             if one.fate == "diverged":
                 self.losses[row, column] = math.inf
-            elif one.fate == "finished" and one.final_loss is not None:
-                self.losses[row, column] = one.final_loss
+            elif one.fate == "finished":
+                self.losses[row, column] = _final(one)
                 self.spread[row] = math.nan if one.spread is None else one.spread
         done = ~np.isnan(self.losses).all(axis=0)  # the seeds under which anything is known yet
         if done.any():
@@ -238,7 +245,8 @@ class _Curve:
 def importance(members: Sequence[StudyMember]) -> list[Share]:
     """Shares of the variance of the final loss: of every varied axis, of the seed, and of pairs beyond their parts.
 
-    A diverged member counts as one that learned nothing, and one that was not trained as others of its setting.
+    A member that diverged, or whose loss is no number, counts as one that learned nothing, and one that was not trained
+    as others of its setting.
     """
     known: list[tuple[StudyMember, float]] = []
     firsts = [one.first_loss for one in members if one.first_loss is not None and math.isfinite(one.first_loss)]
@@ -247,10 +255,11 @@ def importance(members: Sequence[StudyMember]) -> list[Share]:
     top = float(np.median(firsts))
     groups = settings(members)
     for group in groups:
-        losses = [min(one.final_loss, top) for one in group if one.final_loss is not None and one.fate != "aside"]
+        finals = [None if (loss := _final(one)) is None else min(loss, top) for one in group]
+        losses = [loss for one, loss in zip(group, finals, strict=True) if loss is not None and one.fate != "aside"]
         if losses:
             middle = float(np.mean(losses))
-            known += [(one, middle if one.final_loss is None else min(one.final_loss, top)) for one in group]
+            known += [(one, middle if loss is None else loss) for one, loss in zip(group, finals, strict=True)]
     axes = [axis for axis in AXES if len({value_of(one, axis) for one, _ in known}) > 1]
     y = np.array([loss for _, loss in known])
     if not axes or len(y) < 8 or not y.std() > 0:

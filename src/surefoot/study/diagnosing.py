@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -13,7 +13,7 @@ from surefoot.diagnose.siblings import placed
 from surefoot.engines.engine import unit_schedule
 from surefoot.errors import InputError
 from surefoot.records import Run, float_series, int_series
-from surefoot.records.diagnosis import Diagnoses
+from surefoot.records.diagnosis import Diagnoses, Diagnosis
 from surefoot.records.study import StudyMember
 from surefoot.study.analysis import best_setting, settings
 from surefoot.study.store import Store
@@ -42,13 +42,28 @@ def diagnose_members(study: str | Path, which: Literal["best", "all"] = "best", 
         trained = {place: run for place, run in runs.items() if len(run.step)}
         if not trained:
             raise InputError(f"`study` is {str(study)!r}, in which no member was trained so far")
-        found = placed(
-            diagnose_run(run, path=f"{study}#{place}", format="Surefoot study") for place, run in trained.items()
+        found = _compared(
+            {
+                place: diagnose_run(run, path=f"{study}#{place}", format="Surefoot study")
+                for place, run in trained.items()
+            },
+            members,
         )
         if keep:
             for place, one in zip(trained, found, strict=True):
                 store.keep_findings(place, [each for each in one.findings if each.result == "holds"])
     return Diagnoses(found)
+
+
+def _compared(found: Mapping[int, Diagnosis], members: Sequence[StudyMember]) -> tuple[Diagnosis, ...]:
+    """The diagnoses by place, those of members with models of one shape beside one another; runs tell no shapes."""
+    by_shape: dict[str, list[int]] = {}
+    for place in found:
+        by_shape.setdefault(str(sorted(members[place].shape.items())), []).append(place)
+    beside = dict[int, Diagnosis]()
+    for places in by_shape.values():
+        beside |= zip(places, placed([found[place] for place in places]), strict=True)
+    return tuple(beside[place] for place in found)
 
 
 def _best(members: Sequence[StudyMember]) -> list[int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import importlib
 import json
+import math
 import os
 import tempfile
 from collections.abc import Iterator
@@ -109,10 +110,18 @@ def _json(path: Path, rows: Iterator[dict[str, Any]]) -> int:
     with path.open("w", encoding="utf-8") as stream:
         stream.write("[")
         for row in rows:
-            stream.write((",\n" if count else "\n") + json.dumps(row))
+            stream.write((",\n" if count else "\n") + json.dumps(_plain(row), allow_nan=False))
             count += 1
         stream.write("\n]\n")
     return count
+
+
+def _plain(row: dict[str, Any]) -> dict[str, Any]:
+    """The row with numbers that JSON does not have written as in Surefoot's records: "nan", "inf", "-inf"."""
+    return {
+        name: str(value) if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in row.items()
+    }
 
 
 def _csv(path: Path, rows: Iterator[dict[str, Any]]) -> int:

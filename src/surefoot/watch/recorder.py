@@ -19,10 +19,11 @@ import torch
 from torch import Tensor, nn
 
 from surefoot.errors import InputError
-from surefoot.records import FloatSeries, Inspection, LayerSeries, Run, UnitSeries, float_series, int_series
+from surefoot.records import FloatSeries, Inspection, Run, UnitSeries, float_series, int_series
 from surefoot.watch.account import Account
 from surefoot.watch.activity import Activity
-from surefoot.watch.sizes import Sizes
+from surefoot.watch.sizes import Sizes, layer_series
+from surefoot.watch.told import told_number
 
 __all__ = ["Recorder"]
 
@@ -135,7 +136,8 @@ class Recorder:
 
     def validation(self, loss: Any, metrics: Mapping[str, Any]) -> None:
         """Note a validation after the updates made so far; another one at the same place replaces it."""
-        self._val[self.steps] = (float(loss), {name: float(value) for name, value in metrics.items()})
+        found = {name: told_number(name, value) for name, value in metrics.items()}
+        self._val[self.steps] = (told_number("loss", loss), found)
 
     # Hooks.
 
@@ -216,15 +218,15 @@ class Recorder:
             told = told[: self._before_loss + 1]
         else:
             self._evaluations = 1
-            # More losses than usual: the first ones belong to updates that were never made, as with a gradient
-            # scaler. Twice running, it is the usual number that has changed.
+            # Several times as many as usual: the first belong to updates that were never made, as with a gradient
+            # scaler. Fewer are the last of an epoch. Twice running, it is the usual number that has changed.
             count, before = len(told), self._before_last
             self._before_last = count
-            if self._usual and count > self._usual and count != before:
+            if count == before or not self._usual:
+                self._usual = count or self._usual
+            elif count > self._usual and not count % self._usual:
                 self.skipped += count // self._usual - 1
                 told = told[-self._usual :]
-            elif count:
-                self._usual = count
         self._pending = []
         self.fresh = bool(told)
         if not told:
@@ -377,7 +379,7 @@ class Recorder:
             name: [np.array(one.tolist() + [math.nan] * (count - len(one))) for one in series]
             for name, series in (*self._layers.items(), *(("unit " + name, s) for name, s in self._units.items()))
         }
-        layers = tuple(_layer(name, self._shapes.get(name, ()), *full[name]) for name in self._layers)
+        layers = tuple(layer_series(name, self._shapes.get(name, ()), *full[name]) for name in self._layers)
         units = tuple(
             UnitSeries(
                 name, self._activity.units[name] if self._activity else 0, *map(float_series, full["unit " + name][:2])
@@ -386,14 +388,3 @@ class Recorder:
         )
         epoch = looked / per_epoch if per_epoch else np.full(count, math.nan)
         return Inspection(task=task, step=int_series(looked), epoch=float_series(epoch), layers=layers, units=units)
-
-
-def _layer(name: str, shape: tuple[int, ...], weight: Any, gradient: Any, update: Any) -> LayerSeries:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = np.where(weight > 0, update / weight, math.nan)
-    # The change since the look before is not measured: the model of then is not kept.
-    change = np.full(len(weight), math.nan)
-    return LayerSeries(
-        name=name, shape=shape, weight=float_series(weight), update=float_series(update),
-        gradient=float_series(gradient), ratio=float_series(ratio), change=float_series(change),
-    )  # fmt: skip

@@ -9,10 +9,13 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Sizes"]
+from surefoot.records import LayerSeries, float_series
+
+__all__ = ["Sizes", "layer_series"]
 
 _AT_ONCE = 1 << 24
 """Numbers whose copy is kept during one look; larger models are looked at in turns."""
@@ -137,3 +140,15 @@ def _numbers(tensors: list[Tensor]) -> list[float]:
         values: list[float] = torch.stack([t.double() for t in tensors]).tolist()
         return values
     return [float(t) for t in tensors]
+
+
+def layer_series(name: str, shape: tuple[int, ...], weight: Any, gradient: Any, update: Any) -> LayerSeries:
+    """Sizes of a layer's weight, gradient and update at every look, as they are recorded."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.where(weight > 0, update / weight, math.nan)
+    # The change since the look before is not measured: the model of then is not kept.
+    change = np.full(len(weight), math.nan)
+    return LayerSeries(
+        name=name, shape=shape, weight=float_series(weight), update=float_series(update),
+        gradient=float_series(gradient), ratio=float_series(ratio), change=float_series(change),
+    )  # fmt: skip

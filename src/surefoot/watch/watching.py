@@ -190,7 +190,7 @@ class Watch:
         return value
 
     def validation(self, loss: Any, **metrics: Any) -> None:
-        """Tell the loss and metrics over the validation data at the present weights."""
+        """Tell the loss and metrics over the validation data at the present weights; one number each."""
         self._recorder.validation(loss, metrics)
         value = float(loss)
         if value < self._best:
