@@ -12,6 +12,8 @@ import click
 from rich.console import Console
 
 from surefoot.cli.console import progress_console, result_console
+from surefoot.cli.delivery import deliver
+from surefoot.cli.options import json_option, quiet_option
 from surefoot.cli.output import Output
 from surefoot.errors import InputError, SurefootError
 from surefoot.records.answer import Answer
@@ -36,8 +38,8 @@ LEAVING = {"exit", "quit", "q", ":q", "bye"}
 @click.option(
     "--run", is_flag=True, help="When the question names a task or a log, measure it now (find, curvature, diagnose)."
 )
-@click.option("--json", "json_to", metavar="FILE", help="Write the record here; - prints it.")
-@click.option("--quiet", "-q", is_flag=True, help="Print only the verdict.")
+@json_option
+@quiet_option("Print only the verdict.")
 @click.option("--record", metavar="FILE", help="Answer from this record of the claims instead of the package's own.")
 def ask(words: tuple[str, ...], *, run: bool, json_to: str | None, quiet: bool, record: str | None) -> None:
     """Ask about the learning rate in your own words; the answer says what was measured, and when nothing was.
@@ -52,13 +54,8 @@ def ask(words: tuple[str, ...], *, run: bool, json_to: str | None, quiet: bool, 
         return
     output = Output(json_to, None, ())
     answer = _answer(" ".join(words), run=run, record=record, quiet=quiet)
-    output.write(answer, {})
-    if output.to_stdout:
-        click.echo(answer.dumps(), nl=False)
-    elif quiet:
-        click.echo(answer.verdict or answer.status)
-    if not quiet:
-        show_answer(answer, result_console(err=output.to_stdout))
+    terse = answer.verdict or answer.status
+    deliver(answer, output, {}, lambda to, _: show_answer(answer, to), quiet=quiet, terse=lambda: terse, dear=run)
 
 
 def _answer(question: str, *, run: bool, record: str | None, quiet: bool = False) -> Answer:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import click
 from rich.console import Console
 
 from surefoot.cli.console import result_console
 from surefoot.cli.options import tracker
-from surefoot.cli.output import Output, PartlyWrittenError, Writer
+from surefoot.cli.output import Output, PartlyWrittenError, Writer, kept_record
+from surefoot.cli.standard_output import discard, print_result
+from surefoot.errors import OutputError
 from surefoot.records import Record
 from surefoot.report.numbers import count
 
@@ -25,7 +27,8 @@ def deliver(
     *,
     quiet: bool,
     hint: str = "",
-    terse: Callable[[], object] | None = None,
+    terse: Callable[[], str] | None = None,
+    dear: bool = True,
 ) -> None:
     """Write and print a result; whatever cannot be written, the rest is.
 
@@ -36,18 +39,49 @@ def deliver(
         show: prints the result on a console, knowing the paths that were written.
         quiet: whether nothing is shown.
         hint: what ``--out`` would have written, said when it was not given.
-        terse: prints what is left of the result when it is not shown.
+        terse: what is left of the result when it is not shown, as text for standard output.
+        dear: whether the result took work; then it is kept where nobody reads it to the end.
 
     Raises:
-        PartlyWrittenError: some files could not be written; everything else was done.
+        OutputError: something could not be written or printed; everything else was done.
+        BrokenPipeError: nobody reads what is printed any more, and nothing is lost by that.
     """
-    failure: PartlyWrittenError | None = None
+    failure: OutputError | None = None
     try:
         written = output.write(record, files)
     except PartlyWrittenError as error:
         failure, written = error, error.written
+    left: BrokenPipeError | None = None
+    try:
+        _print(record, output, show, written, quiet=quiet, hint=hint, terse=terse)
+    except OSError as error:
+        safe = not dear or failure is not None or any(path.suffix == ".json" for path in written)
+        if isinstance(error, BrokenPipeError) and safe:
+            left = error
+        else:
+            discard()
+            failure = failure or OutputError(f"{_unprinted(error)}{'' if safe else kept_record(record)}")
+    try:
+        track(record, result_console(err=output.to_stdout), quiet=quiet)
+    finally:
+        if failure is not None:
+            raise failure
+    if left is not None:
+        raise left
+
+
+def _print(
+    record: Record,
+    output: Output,
+    show: Callable[[Console, list[Path]], object],
+    written: list[Path],
+    *,
+    quiet: bool,
+    hint: str,
+    terse: Callable[[], str] | None,
+) -> None:
     if output.to_stdout:
-        click.echo(record.dumps(), nl=False)
+        print_result(record.dumps())
     if not quiet:
         console = result_console(err=output.to_stdout)
         show(console, written)
@@ -55,13 +89,16 @@ def deliver(
             console.print("wrote " + ", ".join(str(path) for path in written), markup=False, soft_wrap=True)
         elif hint and output.out is None:
             console.print(f"[dim]{hint}[/dim]")
-    elif terse is not None:
-        terse()
-    try:
-        track(record, result_console(err=output.to_stdout), quiet=quiet)
-    finally:
-        if failure is not None:
-            raise failure
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    elif terse is not None and not output.to_stdout:
+        print_result(f"{terse()}\n")
+
+
+def _unprinted(error: OSError) -> str:
+    if isinstance(error, BrokenPipeError):
+        return "standard output was closed before all was printed"
+    return f"standard output cannot be written: {error.strerror or error}"
 
 
 def track(record: Record, console: Console, *, quiet: bool) -> None:

@@ -73,7 +73,7 @@ def _diagnosed(paths: list[str], mapping: dict[str, str], *, quiet: bool) -> Any
 def finish(ctx: click.Context, found: Any, output: Output, *, quiet: bool) -> None:
     """Deliver what was found, and leave with the exit code that tells of a fault."""
     files = _writers(found) if output.out is not None else {}
-    deliver(found, output, files, lambda to, _: show_diagnoses(found, to), quiet=quiet)
+    deliver(found, output, files, lambda to, _: show_diagnoses(found, to), quiet=quiet, dear=False)
     ctx.exit(1 if found.is_fault else 0)
 
 

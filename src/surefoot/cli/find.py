@@ -89,11 +89,8 @@ def _answer(found: Found, output: Output, spec: str, *, quiet: bool) -> None:
         command = f"surefoot train {shlex.quote(spec)} --recipe {shlex.quote((*records, 'found.json')[0])}"
         show_found(found, console, train=command if records else f"--json found.json here, then {command}")
 
-    def terse() -> None:
-        if not output.to_stdout:
-            click.echo("unknown" if found.lr is None else repr(found.lr))
-        if found.lr is None:
-            click.echo(f"surefoot: {found.reason}", err=True)
-
+    if quiet and found.lr is None:
+        click.echo(f"surefoot: {found.reason}", err=True)
+    terse = "unknown" if found.lr is None else repr(found.lr)
     hint = "--out DIR writes a page with every curve and the recipe as code"
-    deliver(found, output, files_of(found), show, quiet=quiet, hint=hint, terse=terse)
+    deliver(found, output, files_of(found), show, quiet=quiet, hint=hint, terse=lambda: terse)

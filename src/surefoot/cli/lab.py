@@ -14,6 +14,7 @@ from surefoot.cli.console import progress_console, result_console
 from surefoot.cli.delivery import deliver
 from surefoot.cli.options import command_line, output_options
 from surefoot.cli.output import Output
+from surefoot.cli.standard_output import print_result
 from surefoot.errors import InputError
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ def _list(json_to: str | None) -> None:
         listed = [{"name": one.name, "summary": one.summary} for one in PROGRAMS.values()]
         written = json.dumps(listed, indent=1) + "\n"
         if json_to == "-":
-            click.echo(written, nl=False)
+            print_result(written)
         else:
             from surefoot.records import write_text
 

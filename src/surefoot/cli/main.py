@@ -17,6 +17,7 @@ from collections.abc import Sequence
 import click
 
 from surefoot.cli.lazy import LazyGroup
+from surefoot.cli.standard_output import discard, give_back
 from surefoot.errors import SurefootError
 
 __all__ = ["app", "main"]
@@ -76,17 +77,20 @@ def main(args: Sequence[str] | None = None) -> int:
     try:
         return _run(words or ["--help"])
     except BrokenPipeError:
-        # Whoever read the output has seen enough; closing must not complain either.
-        with contextlib.suppress(OSError, ValueError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Whoever read the output has seen enough.
+        discard()
         return 0
+    finally:
+        if args is not None:  # else the process ends here, and what it prints on its way is no result
+            give_back()
 
 
 def _run(words: list[str]) -> int:
     try:
         with app.make_context("surefoot", list(words), obj=words) as ctx:
             app.invoke(ctx)
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except click.exceptions.Exit as leave:
         return leave.exit_code
     except click.UsageError as error:
@@ -107,6 +111,7 @@ def _run(words: list[str]) -> int:
     except Exception as error:  # noqa: BLE001 - the last one to see it says where to look
         _trace()
         if isinstance(error, OSError) and error.errno in _NO_ROOM:
+            discard()
             _complain(f"the output cannot be written: {error.strerror}; make room or write it elsewhere")
             return 2
         _complain(f"defect: {type(error).__name__}: {error}; SUREFOOT_TRACEBACK=1 shows where")

@@ -10,15 +10,19 @@ from typing import Any, TypeVar
 
 import click
 
+from surefoot.cli.output import STANDARD_OUTPUT
+from surefoot.cli.standard_output import keep_for_result
 from surefoot.cli.values import BATCH, NAMED, NUMBERS, POSITIVE
 from surefoot.errors import InputError
 
 __all__ = [
     "command_line",
+    "json_option",
     "keyword_arguments",
     "optimizer_options",
     "output_options",
     "place_options",
+    "quiet_option",
     "track_option",
     "tracker",
     "training_options",
@@ -32,7 +36,11 @@ def _all(*options: Callable[[Any], Any]) -> Callable[[Command], Command]:
 
 
 training_options = _all(
-    click.option("--optimizer", metavar="NAME", help="sgd, adam, adamw, rmsprop, …, or module:Class.  [default: sgd]"),
+    click.option(
+        "--optimizer",
+        metavar="NAME",
+        help="sgd, adam, adamw, rmsprop, …, or your own path/to/file.py:CLASS or module:CLASS.  [default: sgd]",
+    ),
     click.option("--momentum", type=float, help="Momentum of the optimizer."),
     click.option("--weight-decay", type=float, help="Weight decay of the optimizer."),
     click.option("--betas", type=NUMBERS, help="Betas of Adam and its kin, such as 0.9,0.999."),
@@ -68,10 +76,30 @@ place_options = _all(
     ),
 )
 
+
+def _keep_standard_output(_ctx: click.Context, _: click.Parameter, given: Any) -> Any:
+    """What is read by a script is kept apart from what the user's code prints, from here on."""
+    if given is True or given == STANDARD_OUTPUT:
+        keep_for_result()
+    return given
+
+
+def json_option(command: Command) -> Command:
+    """Click decorator: ``--json FILE``, the record of a verb."""
+    return click.option(
+        "--json", "json_to", metavar="FILE", callback=_keep_standard_output, help="Write the record here; - prints it."
+    )(command)
+
+
+def quiet_option(words: str) -> Callable[[Command], Command]:
+    """Click decorator: ``--quiet``, which leaves of the output what a script reads; `words` are its help."""
+    return click.option("--quiet", "-q", is_flag=True, callback=_keep_standard_output, help=words)
+
+
 output_options = _all(
-    click.option("--json", "json_to", metavar="FILE", help="Write the record here; - prints it."),
+    json_option,
     click.option("--out", metavar="DIR", help="Write the page, the pictures and the record into this folder."),
-    click.option("--quiet", "-q", is_flag=True, help="No progress and no summary."),
+    quiet_option("No progress and no summary."),
 )
 
 

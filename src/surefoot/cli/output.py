@@ -13,10 +13,11 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from surefoot.cli.standard_output import is_closed
 from surefoot.errors import InputError, OutputError
 from surefoot.records import Record
 
-__all__ = ["Output"]
+__all__ = ["STANDARD_OUTPUT", "Output", "PartlyWrittenError", "Writer", "kept_record"]
 
 STANDARD_OUTPUT = "-"
 
@@ -39,6 +40,8 @@ class Output:
 
     def __init__(self, json_to: str | None, out: str | None, names: Sequence[str]) -> None:
         self.to_stdout = json_to == STANDARD_OUTPUT
+        if self.to_stdout and is_closed():
+            raise OutputError("`--json` is '-', and standard output is closed; name a file")
         self.json_to = None if json_to is None or self.to_stdout else Path(json_to)
         self.out = None if out is None else Path(out)
         if self.json_to is not None:
@@ -74,7 +77,7 @@ class Output:
                 written.append(path)
         if failed:
             more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
-            kept = "" if any(path.suffix == ".json" for path in written) else _keep(record)
+            kept = "" if any(path.suffix == ".json" for path in written) else kept_record(record)
             raise PartlyWrittenError(f"{failed[0]}{more}{kept}", written)
         return written
 
@@ -87,8 +90,8 @@ class PartlyWrittenError(OutputError):
         self.written = written
 
 
-def _keep(record: Record) -> str:
-    """Save the record in the folder for temporary files; where it is, in words."""
+def kept_record(record: Record) -> str:
+    """Save the record in the folder for temporary files; where it is, in words that end a sentence."""
     try:
         handle, name = tempfile.mkstemp(prefix=f"surefoot-{record.kind}-", suffix=".json")
     except OSError:

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from surefoot.cli.console import result_console
+from surefoot.cli.delivery import deliver
 from surefoot.cli.options import output_options
 from surefoot.cli.output import Output
 from surefoot.cli.values import NAMED, POSITIVE
@@ -70,15 +71,8 @@ def schedule(
     if made.follows_metric and metrics is None:
         raise InputError(f"`{name}` follows a metric; give it one with `--metric FILE`, such as the record of a run")
     preview = preview_of(made, metrics)
-    written = output.write(preview, schedule_files(preview, log=log))
-    if output.to_stdout:
-        click.echo(preview.dumps(), nl=False)
-    if quiet:
-        return
-    console = result_console(err=output.to_stdout)
-    show_schedule(preview, console)
-    for path in written:
-        console.print(f"wrote {path}", markup=False, soft_wrap=True)
+    files = schedule_files(preview, log=log)
+    deliver(preview, output, files, lambda to, _: show_schedule(preview, to), quiet=quiet, dear=False)
 
 
 def show_schedule(preview: SchedulePreview, console: Console) -> None:

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from surefoot.cli.console import result_console
 from surefoot.cli.delivery import deliver
-from surefoot.cli.options import output_options, track_option
+from surefoot.cli.options import json_option, output_options, quiet_option, track_option
 from surefoot.cli.output import Output
 from surefoot.errors import InputError, OutputError, RecordError
 from surefoot.records.study import Study
@@ -56,9 +56,9 @@ def ls(places: tuple[str, ...]) -> None:
 
 @study.command()
 @click.argument("file", metavar="FILE")
-@click.option("--json", "json_to", metavar="FILE", help="Write the record here; - prints it.")
+@json_option
 @click.option("--out", metavar="DIR", help="Write the page, the picture and the record into this folder.")
-@click.option("--quiet", "-q", is_flag=True, help="No summary.")
+@quiet_option("No summary.")
 @track_option
 def show(file: str, json_to: str | None, out: str | None, quiet: bool) -> None:
     """Show what a study holds, also while it is written."""
@@ -68,7 +68,7 @@ def show(file: str, json_to: str | None, out: str | None, quiet: bool) -> None:
     output = Output(json_to, out, STUDY_NAMES)
     with Store(file) as store:
         record = _record(store)
-    deliver(record, output, study_files(record), lambda to, _: print_study(record, to), quiet=quiet)
+    deliver(record, output, study_files(record), lambda to, _: print_study(record, to), quiet=quiet, dear=False)
 
 
 @study.command()

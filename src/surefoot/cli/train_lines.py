@@ -99,8 +99,15 @@ class TrainLines:
         self._print(f"{written:>6}{''.join(cells)}{rate(epoch.lr):>12}{brief(epoch.grad_norm, 3):>12}{best}")
 
     def _print(self, line: str) -> None:
-        if self._lines is not None:
+        if self._lines is None:
+            return
+        try:
             self._lines.print(line, markup=False, highlight=False, soft_wrap=True)
+        except BrokenPipeError:
+            raise
+        except OSError:
+            # A full disk ends the lines, not the training; the result is kept where it can be.
+            self._lines = None
 
 
 def _short(name: str) -> str:

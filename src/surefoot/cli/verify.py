@@ -15,6 +15,7 @@ from surefoot.cli.console import progress_console, result_console
 from surefoot.cli.delivery import deliver
 from surefoot.cli.options import command_line, output_options
 from surefoot.cli.output import Output
+from surefoot.cli.standard_output import print_result
 from surefoot.errors import InputError
 
 if TYPE_CHECKING:
@@ -139,7 +140,7 @@ def _list(record: TextbookRecord, json_to: str | None) -> None:
     if json_to is not None:
         written = json.dumps(rows, indent=1, ensure_ascii=False) + "\n"
         if json_to == "-":
-            click.echo(written, nl=False)
+            print_result(written)
         else:
             from surefoot.records import write_text
 

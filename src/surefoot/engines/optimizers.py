@@ -1,20 +1,21 @@
 """Names of optimizers and the torch classes behind them.
 
-A name is one of torch's in lower case (`sgd`, `adamw`, …) or ``module:Class``. A class that a user passes keeps the
-name ``module:Class`` and is remembered for the life of the process, so that a class defined in a script works too.
+A name is one of torch's in lower case (`sgd`, `adamw`, …), or that of a class of the user's, ``path/to/file.py:Class``
+or ``package.module:Class``, found as tasks are. A class that a user passes keeps the name ``module:Class`` and is
+remembered for the life of the process, so that a class defined in a script works too.
 """
 
 from __future__ import annotations
 
 import difflib
-import importlib
 import inspect
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
 
-from surefoot.errors import RecipeError
+from surefoot.errors import RecipeError, TaskError
+from surefoot.tasks.named_objects import NamedObject, is_file, names_near, opened
 from surefoot.tasks.user_code import in_one_line
 
 __all__ = ["build_optimizer", "class_of", "name_of", "optimizer_names", "step_refusal"]
@@ -33,7 +34,9 @@ _TORCH: dict[str, type[torch.optim.Optimizer]] = {
     "rprop": torch.optim.Rprop,
     "sgd": torch.optim.SGD,
 }
-_PASSED: dict[str, type[torch.optim.Optimizer]] = {}
+_KNOWN: dict[str, type[torch.optim.Optimizer]] = {}
+"""Classes of the user's that were passed or loaded, by name."""
+_BY_NAME = "path/to/file.py:CLASS or package.module:CLASS"
 
 
 def optimizer_names() -> list[str]:
@@ -48,22 +51,17 @@ def name_of(optimizer: str | type[torch.optim.Optimizer]) -> str:
         RecipeError: neither a name nor an optimizer class.
     """
     if isinstance(optimizer, str):
-        class_of(optimizer)
-        return optimizer.lower() if optimizer.lower() in _TORCH else optimizer
-    given: Any = optimizer
-    if isinstance(given, torch.optim.Optimizer):
-        made = type(given).__name__
-        raise RecipeError(
-            f"`optimizer` is an {made} that already belongs to a model; give its class, torch.optim.{made}, or its "
-            "name, and its options as keywords"
-        )
-    if not (isinstance(optimizer, type) and issubclass(optimizer, torch.optim.Optimizer)):
-        raise RecipeError(f"`optimizer` is {optimizer!r}; give a name such as `sgd`, or a torch.optim class")
-    for name, known in _TORCH.items():
-        if optimizer is known:
-            return name
-    name = f"{optimizer.__module__}:{optimizer.__qualname__}"
-    _PASSED[name] = optimizer
+        place, colon, _ = optimizer.rpartition(":")
+        if colon and is_file(place):
+            _KNOWN.pop(optimizer, None)  # the file may be another by now
+        found, name = class_of(optimizer), optimizer
+    else:
+        found = _checked(optimizer)
+        name = f"{found.__module__}:{found.__qualname__}"
+    for short, known in _TORCH.items():
+        if found is known:
+            return short
+    _KNOWN[name] = found
     return name
 
 
@@ -71,22 +69,66 @@ def class_of(name: str) -> type[torch.optim.Optimizer]:
     """The class behind `name`.
 
     Raises:
-        RecipeError: no such name, module or class.
+        RecipeError: no such name, file, module or class.
     """
-    found: Any = _TORCH.get(name.lower()) or _PASSED.get(name)
+    found = _TORCH.get(name.lower()) or _KNOWN.get(name)
     if found is None and ":" in name:
-        module_name, _, class_name = name.partition(":")
-        try:
-            found = getattr(importlib.import_module(module_name), class_name)
-        except (ImportError, AttributeError, ValueError) as error:
-            raise RecipeError(f"`optimizer` is {name!r}, which cannot be imported: {error}") from None
+        found = _KNOWN[name] = _loaded(name)
     if found is None:
-        near = difflib.get_close_matches(name.lower(), _TORCH, n=1)
-        hint = f"did you mean `{near[0]}`?" if near else f"known are {', '.join(_TORCH)}, or module:Class"
-        raise RecipeError(f"`optimizer` is {name!r}, which Surefoot does not know; {hint}")
-    if not (isinstance(found, type) and issubclass(found, torch.optim.Optimizer)):
-        raise RecipeError(f"`optimizer` is {name!r}, which is no torch.optim.Optimizer")
+        raise RecipeError(f"`optimizer` is {name!r}, which Surefoot does not know; {_meant(name)}")
     return found
+
+
+def _meant(name: str) -> str:
+    if is_file(name):
+        return f"name the class in the file, {name}:CLASS"
+    near = difflib.get_close_matches(name.rpartition(".")[2].lower(), _TORCH, n=1)
+    return f"did you mean `{near[0]}`?" if near else f"known are {', '.join(_TORCH)}, and your own {_BY_NAME}"
+
+
+def _loaded(name: str) -> type[torch.optim.Optimizer]:
+    """The class in the user's file or module."""
+    place, _, inner = name.rpartition(":")
+    remedy = f"put the class at the top of a file or module, and give {_BY_NAME}"
+    if not (place and all(part.isidentifier() for part in inner.split("."))):
+        raise RecipeError(f"`optimizer` is {name!r}, which cannot be imported; {remedy}")
+    try:
+        with opened(place, inner, "", again=False) as found:
+            if found.exists:
+                return _checked(found.value, name)
+            if place == "__main__":
+                raise RecipeError(f"`optimizer` is {name!r}, a class of a script that does not run here; {remedy}")
+            raise RecipeError(f"`optimizer` is {name!r}, and `{found.shown}` has no `{inner}`; {_classes_near(found)}")
+    except TaskError as error:
+        raise RecipeError(f"`optimizer` is {name!r}, which cannot be imported: {error}") from error
+
+
+def _classes_near(found: NamedObject) -> str:
+    kinds = {"optimizer classes": _is_class}
+    return names_near(found, kinds, "it defines no optimizer class")
+
+
+def _is_class(given: Any) -> bool:
+    return isinstance(given, type) and issubclass(given, torch.optim.Optimizer)
+
+
+def _checked(given: Any, name: str | None = None) -> type[torch.optim.Optimizer]:
+    """The class that was given, or that has the `name`."""
+    if _is_class(given):
+        found: type[torch.optim.Optimizer] = given
+        return found
+    if isinstance(given, torch.optim.Optimizer):
+        made = type(given).__name__
+        what = f"an {made}" if name is None else f"{name!r}, an {made}"
+        raise RecipeError(
+            f"`optimizer` is {what} that already belongs to a model; give its class, torch.optim.{made}, or its "
+            "name, and its options as keywords"
+        )
+    if name is not None:
+        raise RecipeError(f"`optimizer` is {name!r}, a {type(given).__name__}, which is no torch.optim.Optimizer class")
+    raise RecipeError(
+        f"`optimizer` is {given!r}; give a name such as `sgd`, or a torch.optim class, and its options as keywords"
+    )
 
 
 def build_optimizer(

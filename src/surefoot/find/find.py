@@ -21,6 +21,7 @@ from surefoot.find.range_test import range_test
 from surefoot.find.search import Search
 from surefoot.find.verdict import verdict
 from surefoot.records import Found, Provenance, Recipe
+from surefoot.records.plain_numbers import plain
 from surefoot.tasks.checking import check_task
 from surefoot.tasks.task import Task
 
@@ -87,6 +88,7 @@ def find(
     """
     if not isinstance(task, Task):
         raise TaskError(f"`task` is {type(task).__name__}; make one with surefoot.Task(model, train, val, loss=...)")
+    cost, folds, lr_range, memory, workers = (plain(one) for one in (cost, folds, lr_range, memory, workers))
     _check(method, cost, lr_range, workers, watch)
     if memory is not None:
         allowed_bytes(memory)
@@ -134,8 +136,8 @@ def find(
     )
 
 
-def _check(method: str, cost: Any, lr_range: tuple[float, float] | None, workers: Any, watch: Any) -> None:
-    if method not in METHODS:
+def _check(method: Any, cost: Any, lr_range: tuple[float, float] | None, workers: Any, watch: Any) -> None:
+    if not isinstance(method, str) or method not in METHODS:
         raise InputError(f"`method` is {method!r}; there are {', '.join(METHODS)}")
     if isinstance(cost, bool) or not hasattr(cost, "__float__") or not 0 < cost <= _DEAREST:
         raise InputError(f"`cost` is {cost!r}; it is a number of full trainings above 0, at most {_DEAREST}")

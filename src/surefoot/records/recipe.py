@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import numbers
 from typing import Any, ClassVar, Self
 
 from surefoot.errors import RecipeError
+from surefoot.records.plain_numbers import plain
 from surefoot.records.record import Record
 
 __all__ = ["Recipe"]
@@ -53,12 +53,12 @@ class Recipe(Record):
     def __post_init__(self) -> None:
         """Take numbers of any kind, such as numpy's, and refuse values that no training can have."""
         for name in ("lr", "batch_size", "epochs", "clip", "accumulate", "seed", "data_seed"):
-            object.__setattr__(self, name, _plain(getattr(self, name)))
-        for name in ("options", "schedule_options"):
+            object.__setattr__(self, name, plain(getattr(self, name)))
+        for name in ("options", "schedule_options", "changes"):
             given = getattr(self, name)
             if not isinstance(given, dict):
                 raise RecipeError(f"`{name}` is {given!r}; it is a dict of keywords")
-            object.__setattr__(self, name, {key: _plain(value) for key, value in given.items()})
+            object.__setattr__(self, name, plain(dict(given)))
         if self.lr is not None and not (_number(self.lr) and 0 < self.lr <= _HIGHEST):
             raise RecipeError(f"`lr` is {self.lr!r}; a rate is a finite number above 0, at most {_HIGHEST:g}")
         if self.batch_size != "full" and not _whole(self.batch_size, 1):
@@ -85,14 +85,6 @@ class Recipe(Record):
     def replace(self, **changes: Any) -> Self:
         """A copy with the named fields changed."""
         return dataclasses.replace(self, **changes)
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, bool):
-        return value
-    if isinstance(value, numbers.Integral):
-        return int(value)
-    return float(value) if isinstance(value, numbers.Real) else value
 
 
 def _number(value: object) -> bool:

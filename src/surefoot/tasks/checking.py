@@ -43,7 +43,7 @@ def check_task(task: Task, recipe: Recipe) -> list[str]:
         DataError: the data is damaged, or does not fit the model and loss.
         RecipeError: a batch larger than the data.
     """
-    task = _with_loss_of_its_own(task)
+    task = task.to(task.device)  # with a loss of its own
     with borrowed_rng(recipe.seed), torch.enable_grad(), warnings.catch_warnings(record=True):
         warnings.simplefilter("always")
         notes = check_data(task, recipe)
@@ -55,17 +55,10 @@ def check_task(task: Task, recipe: Recipe) -> list[str]:
     return notes
 
 
-def _with_loss_of_its_own(task: Task) -> Task:
-    own = copy.copy(task)
-    if isinstance(task.loss, nn.Module):
-        own.loss = copy.deepcopy(task.loss)
-    return own.to(own.device)
-
-
 def _checked_model(task: Task, seed: int) -> tuple[nn.Module, list[str]]:
     """A model to try, of which it is known that no other model shares its parts."""
     notes: list[str] = []
-    model, other = task.new_model(seed), task.new_model(seed)
+    model, other = _new(task, seed), _new(task, seed)
     if model is other:
         raise TaskError(
             "`model` returns the same module each time; build a new one inside the function, or give the module itself"
@@ -101,6 +94,20 @@ def _checked_model(task: Task, seed: int) -> tuple[nn.Module, list[str]]:
         if tensor.device.type != task.device.type:
             raise TaskError(f"`{name}` of `model` stays on {tensor.device}; the task trains on {task.device}")
     return model, notes
+
+
+def _new(task: Task, seed: int) -> nn.Module:
+    try:
+        return task.new_model(seed)
+    except InputError:
+        raise
+    except Exception as error:
+        # A module that was given is copied; what it keeps of a pass through it cannot be.
+        said = in_one_line(error).split(". ")[0].rstrip(".")
+        raise TaskError(
+            f"`model` is a module that cannot be copied ({said}); give a function that makes it instead, "
+            "() -> nn.Module"
+        ) from error
 
 
 @contextlib.contextmanager

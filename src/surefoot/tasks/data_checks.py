@@ -6,6 +6,7 @@ so.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -25,6 +26,10 @@ __all__ = ["check_data", "check_target", "loss_kind", "read", "shapes_of", "spac
 SAMPLED = 256
 """Examples of a Dataset that are looked at."""
 _CHUNK = 2**22
+_ROUNDED_UP = 0.5
+"""Updates below which a training is lengthened to one."""
+_LISTED = 6
+"""Shapes that an error lists."""
 
 _CLASSES = (nn.CrossEntropyLoss, nn.NLLLoss)
 _BINARY = (nn.BCELoss, nn.BCEWithLogitsLoss)
@@ -66,6 +71,11 @@ def check_data(task: Task, recipe: Recipe) -> list[str]:
             f'take at most {size}, or "full" for all of them'
         )
     notes = []
+    per_epoch = math.ceil(size / (batch_size if isinstance(batch_size, int) else size)) / recipe.accumulate
+    if recipe.epochs * per_epoch < _ROUNDED_UP:
+        notes.append(
+            f"{recipe.epochs:g} epochs are less than one update: one is made, which is {1 / per_epoch:.3g} epochs"
+        )
     for name, source in (("train", task.train), ("val", task.val)):
         if source.size == 1:
             notes.append(f"`{name}` has 1 example; what is found holds for that example only")
@@ -101,7 +111,9 @@ def spaced(size: int, count: int) -> torch.Tensor:
 def shapes_of(values: Any) -> str:
     """Shapes and types of the tensors in `values`, to be read in an error."""
     leaves = [leaf for leaf in pytree.tree_leaves(values) if isinstance(leaf, torch.Tensor)]
-    return ", ".join(f"{tuple(leaf.shape)} {str(leaf.dtype).removeprefix('torch.')}" for leaf in leaves) or "no tensor"
+    shown = [f"{tuple(leaf.shape)} {str(leaf.dtype).removeprefix('torch.')}" for leaf in leaves[:_LISTED]]
+    more = f" and {len(leaves) - _LISTED} more" if len(leaves) > _LISTED else ""
+    return ", ".join(shown) + more or "no tensor"
 
 
 def check_target(task: Task, output: torch.Tensor, target: Any, name: str) -> None:

@@ -15,6 +15,9 @@ from surefoot.tasks.user_code import in_one_line, place_of
 
 __all__ = ["refusal_of"]
 
+_MANY = 8
+"""Arguments of a model; more are no arguments."""
+
 
 def refusal_of(
     error: Exception,
@@ -30,9 +33,12 @@ def refusal_of(
     place = f" ({where})" if where else ""
     if isinstance(error, TypeError) and "argument" in said and "forward" in said:
         parts = len(args) + len(kwargs)
+        remedy = "give `loss(model, batch)` to call it yourself"
+        if parts > _MANY:
+            remedy = "if each part is an example, give the data as (torch.stack(x), y)"
         return TaskError(
             f"`model` cannot be called with the {parts} {'part' if parts == 1 else 'parts'} of a batch before its "
-            f"target: {said}; give `loss(model, batch)` to call it yourself"
+            f"target: {said}; {remedy}"
         )
     layer, module, inputs = _stopped_in(model, args, kwargs) if who == "`model`" else ("", None, ())
     at = f" in layer `{layer}` ({type(module).__name__})" if layer else ""

@@ -7,34 +7,19 @@ the place.
 
 from __future__ import annotations
 
-import contextlib
 import copy
-import difflib
-import importlib
 import inspect
-import itertools
-import os
-import sys
-import tokenize
-import types
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
-from typing import Any, NoReturn
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from torch import nn
 
-from surefoot.errors import InputError, SurefootError, TaskError
-from surefoot.tasks.borrowing import borrowed_rng
+from surefoot.errors import InputError, TaskError
 from surefoot.tasks.catalogue import find_entry
+from surefoot.tasks.named_objects import NamedObject, is_file, names_near, opened, said_with_place
 from surefoot.tasks.task import Task, find_device
-from surefoot.tasks.user_code import in_one_line, is_users, place_of, shown_path
 
 __all__ = ["load_task"]
-
-_PREFIX = "surefoot_task_"
-_numbers = itertools.count(1)
-_siblings: dict[str, Path] = {}
-"""Modules that users' files imported from their own folders, and the folders."""
 
 
 def load_task(
@@ -67,7 +52,7 @@ def load_task(
         find_device(device)
     place, colon, name = spec.rpartition(":")
     if not colon:
-        if spec.endswith(".py") or "/" in spec or os.sep in spec:
+        if is_file(spec):
             raise InputError(f"`task` is {spec!r}, a file without a name in it; give {spec}:NAME of a Task")
         return _on(find_entry(spec).make(data, progress), device)
     if data is not None:
@@ -76,15 +61,8 @@ def load_task(
         )
     if not (place and name.isidentifier()):
         raise InputError(f"`task` is {spec!r}; give a built-in name, path/to/file.py:NAME or package.module:NAME")
-    if place.endswith(".py") or "/" in place or os.sep in place:
-        path = _existing(Path(place).expanduser())
-        shown, folder = shown_path(path), path.resolve().parent
-    else:
-        shown, folder = place, Path.cwd()
-    with _at_work_in(folder), borrowed_rng(0):
-        with _said_with_place(shown):
-            module = _run_file(path) if place.endswith(".py") else _import_module(place)
-        task = _task_of(getattr(module, name, module), name, shown, module, arguments or {})
+    with opened(place, name, "task") as found:
+        task = _task_of(found, arguments or {})
     if task.name == "task":
         task = copy.copy(task)
         task.name = name
@@ -95,58 +73,10 @@ def _on(task: Task, device: str) -> Task:
     return task if device == "auto" else task.to(device)
 
 
-def _existing(path: Path) -> Path:
-    if path.is_dir():
-        raise TaskError(f"`{path}` is a folder; give path/to/file.py:NAME")
-    if path.suffix != ".py":
-        raise TaskError(f"`{path}` is no Python file; give path/to/file.py:NAME")
-    if path.is_file():
-        return path
-    if not path.parent.is_dir():
-        raise TaskError(f"`{path}`: there is no folder `{path.parent}` (seen from {Path.cwd()})")
-    near = difflib.get_close_matches(path.name, [one.name for one in path.parent.glob("*.py")], n=1)
-    hint = f"; did you mean `{path.with_name(near[0])}`?" if near else f" (seen from {Path.cwd()})"
-    raise TaskError(f"`{path}`: no such file{hint}")
-
-
-def _run_file(path: Path) -> types.ModuleType:
-    """Run the file as a new module that pickle finds by name for the life of the process."""
-    try:
-        with tokenize.open(path) as stream:
-            source = stream.read()
-    except (OSError, UnicodeDecodeError) as error:
-        raise TaskError(f"`{shown_path(path)}` cannot be read: {error}") from None
-    full = str(path.resolve())
-    code = compile(source, full, "exec", dont_inherit=True)
-    module = types.ModuleType(f"{_PREFIX}{next(_numbers)}_{path.stem}")
-    module.__file__ = full
-    sys.modules[module.__name__] = module
-    try:
-        exec(code, module.__dict__)
-    except BaseException:
-        del sys.modules[module.__name__]
-        raise
-    return module
-
-
-def _import_module(name: str) -> types.ModuleType:
-    try:
-        return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name is None or not f"{name}.".startswith(f"{error.name}."):
-            raise
-        raise TaskError(
-            f"`task` names the module {name!r}, and there is no `{error.name}` (seen from {Path.cwd()})"
-        ) from None
-    except (TypeError, ValueError) as error:
-        if place_of(error):
-            raise
-        raise TaskError(f"`task` names the module {name!r}, which is no module's name") from None
-
-
-def _task_of(found: Any, name: str, shown: str, module: types.ModuleType, arguments: Mapping[str, Any]) -> Task:
-    if found is module:
-        raise TaskError(f"`{shown}` has no `{name}`; {_names_near(name, module)}")
+def _task_of(named: NamedObject, arguments: Mapping[str, Any]) -> Task:
+    found, name, shown = named.value, named.name, named.shown
+    if not named.exists:
+        raise TaskError(f"`{shown}` has no `{name}`; {_names_near(named)}")
     if isinstance(found, Task):
         if arguments:
             raise TaskError(
@@ -166,7 +96,7 @@ def _task_of(found: Any, name: str, shown: str, module: types.ModuleType, argume
         raise TaskError(
             f"`{name}` of `{shown}` needs {listed}; it must be a function without arguments: give them defaults"
         )
-    with _said_with_place(shown):
+    with said_with_place(shown):
         made = found(**arguments)
     if not isinstance(made, Task):
         raise TaskError(f"`{name}` of `{shown}` returned {type(made).__name__}; it must return a Task")
@@ -182,66 +112,9 @@ def _needed_arguments(function: Callable[..., Any]) -> list[str]:
     return [one.name for one in parameters if one.default is one.empty and one.kind not in optional]
 
 
-def _names_near(name: str, module: types.ModuleType) -> str:
-    own = [
-        one
-        for one, value in vars(module).items()
-        if isinstance(value, Task) or (inspect.isfunction(value) and value.__module__ == module.__name__)
-    ]
-    near = difflib.get_close_matches(name, own, n=3, cutoff=0.5)
-    if near:
-        return f"the nearest is {', '.join(f'`{one}`' for one in near)}"
-    tasks = [one for one in own if isinstance(getattr(module, one), Task)]
-    if tasks:
-        return f"its tasks are {', '.join(f'`{one}`' for one in tasks)}"
-    return "it defines no Task" + (f"; its functions are {', '.join(f'`{one}`' for one in own[:8])}" if own else "")
+def _names_near(found: NamedObject) -> str:
+    def is_own_function(value: Any) -> bool:
+        return inspect.isfunction(value) and value.__module__ == found.module.__name__
 
-
-@contextlib.contextmanager
-def _said_with_place(shown: str) -> Iterator[None]:
-    """Turn whatever the user's code raises into one line that begins with the place."""
-    try:
-        yield
-    except SystemExit as leave:
-        _refuse(
-            leave, shown, 'it ended the program; keep what is to run as a script under `if __name__ == "__main__":`'
-        )
-    except SyntaxError as error:
-        text = (error.text or "").strip()
-        _refuse(error, shown, f"{in_one_line(error)}" + (f": {text}" if text else ""))
-    except SurefootError as error:
-        place = place_of(error)
-        if not place:
-            raise
-        raise type(error)(f"{place}: {error}") from error
-    except Exception as error:  # noqa: BLE001 - a user's code raises anything
-        _refuse(error, shown, in_one_line(error))
-
-
-def _refuse(error: BaseException, shown: str, text: str) -> NoReturn:
-    raise TaskError(f"{place_of(error) or f'`{shown}`'}: {text}") from error
-
-
-@contextlib.contextmanager
-def _at_work_in(folder: Path) -> Iterator[None]:
-    """Inside, modules of `folder` can be imported and no bytecode is written."""
-    before, bytecode = list(sys.path), sys.dont_write_bytecode
-    for name, home in list(_siblings.items()):
-        # Two folders may each have a `net.py`; whoever is loaded now means his own.
-        top = name.partition(".")[0]
-        if home != folder and ((folder / f"{top}.py").is_file() or (folder / top).is_dir()):
-            sys.modules.pop(name, None)
-            del _siblings[name]
-    known = set(sys.modules)
-    sys.path.insert(0, str(folder))
-    sys.dont_write_bytecode = True
-    importlib.invalidate_caches()
-    try:
-        yield
-    finally:
-        sys.dont_write_bytecode = bytecode
-        sys.path[:] = before
-        for name in set(sys.modules) - known:
-            file = getattr(sys.modules[name], "__file__", None)
-            if file and not name.startswith(_PREFIX) and is_users(file) and Path(file).is_relative_to(folder):
-                _siblings[name] = folder
+    kinds = {"tasks": lambda value: isinstance(value, Task), "functions": is_own_function}
+    return names_near(found, kinds, "it defines no Task")

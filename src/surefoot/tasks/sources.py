@@ -8,7 +8,7 @@ collated; a DataLoader lends its dataset and its collate function, while order a
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -22,16 +22,22 @@ from torch.utils.data import (
     SequentialSampler,
     TensorDataset,
     default_collate,
+    default_convert,
 )
 from torch.utils.data import Subset as TorchSubset
 
 from surefoot.errors import DataError
 from surefoot.tasks.borrowing import borrowed_rng, mixed_seed
+from surefoot.tasks.listed_data import is_array, tensors_in
 
 __all__ = ["DatasetSource", "Source", "SubsetSource", "TensorSource", "checksum", "make_source", "tensors_of"]
 
 _SAMPLED = 256
 """Examples of a Dataset that the checksum and the checks read; reading all could take hours."""
+
+
+_LISTED = 6
+"""Shapes that an error lists."""
 
 
 class Source(Protocol):
@@ -58,8 +64,12 @@ class TensorSource:
             raise DataError(f"`{name}` holds no tensor")
         sizes = {len(leaf) if leaf.ndim else -1 for leaf in self._leaves}
         if -1 in sizes or len(sizes) > 1:
-            shapes = ", ".join(str(tuple(leaf.shape)) for leaf in self._leaves)
-            raise DataError(f"the tensors of `{name}` have shapes {shapes}; their first dimensions must agree")
+            shapes = [str(tuple(leaf.shape)) for leaf in self._leaves]
+            more = f" and {len(shapes) - _LISTED} more" if len(shapes) > _LISTED else ""
+            raise DataError(
+                f"the tensors of `{name}` have shapes {', '.join(shapes[:_LISTED])}{more}; their first dimensions "
+                "must agree"
+            )
         self.size = sizes.pop()
         self.notes: tuple[str, ...] = ()
         self.rows: torch.Tensor | None = None
@@ -144,20 +154,19 @@ def _wrap(data: Any, name: str) -> Source:
         return TensorSource(tuple(data.tensors), name)
     if isinstance(data, Dataset) and hasattr(data, "__len__"):
         return _from_dataset(data, default_collate)
-    if isinstance(data, torch.Tensor | np.ndarray) or _holds_arrays(data):
+    if is_array(data):
         return TensorSource(data, name)
+    if isinstance(data, list | tuple | Mapping):
+        tensors = tensors_in(data, name)
+        if tensors is not None:
+            return TensorSource(tensors, name)
     if hasattr(data, "__getitem__") and hasattr(data, "__len__") and not isinstance(data, str | bytes | Mapping):
         if len(data) == 0:
             raise DataError(f"`{name}` is empty; it needs at least one example")
         return _from_dataset(data, default_collate)
+    if isinstance(data, Iterator):
+        raise DataError(f"`{name}` is a {type(data).__name__}, which can be read only once; give list(…) of it")
     raise DataError(f"`{name}` is {type(data).__name__}; give tensors such as (x, y), a Dataset or a DataLoader")
-
-
-def _holds_arrays(data: Any) -> bool:
-    values = list(data.values()) if isinstance(data, Mapping) else data
-    if not isinstance(values, tuple | list) or not values:
-        return False
-    return all(isinstance(value, torch.Tensor | np.ndarray) or _holds_arrays(value) for value in values)
 
 
 def _from_dataset(dataset: Any, collate: Callable[[list[Any]], Any], notes: tuple[str, ...] = ()) -> Source:
@@ -175,15 +184,51 @@ def _from_dataset(dataset: Any, collate: Callable[[list[Any]], Any], notes: tupl
 
 
 def _from_loader(loader: DataLoader[Any], name: str) -> Source:
-    collate = loader.collate_fn
+    collate: Any = loader.collate_fn
+    if loader.batch_sampler is None:
+        if not isinstance(loader.dataset, TensorDataset) and _holds_batches(_first_of(loader, name), name):
+            return _read_through(loader, None, name)
+        collate = default_collate if collate is default_convert else _collate_after(collate)
     if isinstance(loader.dataset, IterableDataset):
-        return _read_through(loader, None, name)
+        alone = loader.batch_sampler is None  # the loader has changed each example already
+        return _read_through(loader, default_collate if alone else None, name)
     notes: tuple[str, ...] = ()
     if not isinstance(loader.sampler, RandomSampler | SequentialSampler):
         notes = (f"the sampler of the `{name}` loader is not used: every example is drawn once an epoch",)
     if not hasattr(loader.dataset, "__len__"):
         raise DataError(f"the dataset of the `{name}` loader has no length; give one with `__len__`")
     return _from_dataset(loader.dataset, collate if callable(collate) else default_collate, notes)
+
+
+def _first_of(loader: DataLoader[Any], name: str) -> Any:
+    """The first that a loader without a batch size yields."""
+    with borrowed_rng(0):
+        if isinstance(loader.dataset, IterableDataset):
+            for item in loader.dataset:
+                return loader.collate_fn(item)
+        else:
+            for index in loader.sampler:
+                return loader.collate_fn(loader.dataset[index])
+    raise DataError(f"`{name}` is empty; it needs at least one example")
+
+
+def _holds_batches(item: Any, name: str) -> bool:
+    """Whether what a loader without a batch size yields is a batch already, not one example."""
+    leaves = pytree.tree_leaves(item)
+    sizes = [tuple(leaf.shape) for leaf in leaves if isinstance(leaf, torch.Tensor)]
+    single = any(isinstance(leaf, int | float | np.generic) for leaf in leaves) or () in sizes
+    if single or len({shape[0] for shape in sizes}) != 1:
+        return False
+    if all(len(shape) == 1 for shape in sizes):
+        raise DataError(
+            f"the loader of `{name}` has no batch size, and what it yields may be an example or a batch (shapes "
+            f"{', '.join(map(str, sizes[:_LISTED]))}); give it a batch_size"
+        )
+    return True
+
+
+def _collate_after(change: Callable[[Any], Any]) -> Callable[[list[Any]], Any]:
+    return lambda items: default_collate([change(item) for item in items])
 
 
 def _read_through(stream: Iterable[Any], collate: Callable[[list[Any]], Any] | None, name: str) -> Source:
@@ -205,7 +250,15 @@ def _read_through(stream: Iterable[Any], collate: Callable[[list[Any]], Any] | N
 
 def _as_tensor(leaf: Any, name: str) -> torch.Tensor:
     if isinstance(leaf, torch.Tensor):
+        if leaf.is_nested:
+            raise DataError(
+                f"`{name}` holds a nested tensor; make its rows of one length, torch.nested.to_padded_tensor"
+            )
+        if leaf.layout != torch.strided:
+            raise DataError(f"`{name}` holds a sparse tensor; make it dense, x.to_dense()")
         return leaf.detach()
+    if is_array(leaf) and not isinstance(leaf, np.ndarray):
+        leaf = np.asarray(leaf)
     if isinstance(leaf, np.ndarray) and leaf.dtype != object:
         try:
             return torch.from_numpy(np.ascontiguousarray(leaf))
