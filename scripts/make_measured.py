@@ -239,8 +239,9 @@ loss at initialisation and L* the lowest mean over the seeds, a rate whose train
 diverges, has lost all. Other tools run from their own packages with their own defaults. *25 runs, 1 seed* takes the
 best rate of a whole sweep with one seed, which costs 25 trainings, and judges it with the other seeds: what is lost
 there is lost to chance. A search also says which loss to expect at its rate; how far off that is, is told as a share
-of the achievable improvement, too. Records from before 2026-11-23 are of the search just before improvements that
-shrink were made evidence of memorising.
+of the achievable improvement, too. All panels are of one search; the rows of the other tools stand from the first look
+at each panel (`--no-peers` keeps them). Panels were last looked at after each trial came to be compared with its own
+start, which was chosen on none of them.
 
 {quality("apart", "Apart panel", apart)}
 
