@@ -251,6 +251,19 @@ def test_a_metric_is_no_update() -> None:
     assert alone.last_epoch == 1  # as torch's plateau counts
 
 
+def test_a_metric_that_nothing_follows_is_announced() -> None:
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=0.1)
+    scheduler = make("cosine", peak=0.1, steps=4).torch(optimizer)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for _ in range(2):  # as a loop does that takes any schedule
+            scheduler.step()
+            scheduler.step(0.5)
+    with pytest.warns(UserWarning, match=r"step\(0.25\) tells a metric, which this schedule does not follow"):
+        scheduler.step(0.25)
+    assert scheduler.last_epoch == 2
+
+
 def test_momentum_is_cycled_where_the_optimizer_has_one() -> None:
     schedule = make("one-cycle", 0.1, 20)
     adam = torch.optim.AdamW([parameter()], lr=0.1, betas=(0.9, 0.98))

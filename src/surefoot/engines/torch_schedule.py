@@ -62,6 +62,8 @@ class TorchSchedule(LRScheduler):
         self._step_count = done + 1
         self._ratio = 1.0
         """Peak of a group over its rate when it was met."""
+        self._told_at: int | None = None
+        """Updates made when the last metric was told."""
         self._set_peaks(peaks)
         self._apply()
         reference = weakref.ref(self)
@@ -90,6 +92,13 @@ class TorchSchedule(LRScheduler):
         except (TypeError, ValueError, RuntimeError):
             raise RecipeError(f"`metric` is {type(metric).__name__}; give one number, such as the loss") from None
         if value is not None:
+            if self._told_at == self.state.step and not self.schedule.follows_metric:
+                warnings.warn(
+                    f"step({value:g}) tells a metric, which this schedule does not follow, and counts no update; call "
+                    "step() after every update",
+                    stacklevel=2,
+                )
+            self._told_at = self.state.step
             self.state = self.schedule.tell(self.state, value)
         if value is None or isinstance(self.state.memory, PlateauMemory | GreedyMemory):
             self.state, _ = self.schedule.next(self.state)

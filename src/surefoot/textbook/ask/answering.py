@@ -82,8 +82,8 @@ def _answered(question: str, claims: list[Claim], results: Mapping[str, ClaimRes
 
 
 _OPENINGS = {
-    "supported": "Measured: yes.",
-    "contradicted": "Measured: no. Courses say so, and the measurement contradicts it.",
+    "supported": "Measured, and it holds.",
+    "contradicted": "Measured, and it does not hold, though courses say so.",
     "depends": "Measured: it depends.",
     "undecided": "Not decided by what was measured.",
 }
