@@ -13,6 +13,7 @@ from surefoot.engines.memory import allowed_bytes
 from surefoot.engines.optimizers import name_of
 from surefoot.errors import InputError, TaskError
 from surefoot.find.answer import Answer, divergence_rate
+from surefoot.find.constant import notes_on_a_constant
 from surefoot.find.folds import fold_tasks
 from surefoot.find.grid import grid, random
 from surefoot.find.progress import Watch
@@ -114,6 +115,7 @@ def find(
         search.interrupted = True
         answer = verdict(search)
     search.finish()
+    learned_little = () if method == "range-test" else notes_on_a_constant(tasks, search.trials)
     return Found(
         task=task.name,
         status="unknown" if answer.lr is None else "found",
@@ -130,7 +132,7 @@ def find(
         curve=tuple(trial.point for trial in sorted(search.trials, key=lambda one: (one.horizon, one.lr, one.seed))),
         rules=answer.rules,
         runs=tuple(run.thinned(_DRAWN) for trial in search.trials for run in trial.runs),
-        notes=(*task.notes, *noted, *answer.notes),
+        notes=(*task.notes, *noted, *answer.notes, *learned_little),
         seconds=time.perf_counter() - started,
         provenance=Provenance.here(seeds={"seed": seed}, device=str(task.device), data=task.checksum()),
     )
