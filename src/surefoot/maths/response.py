@@ -37,6 +37,8 @@ WORST = 1.5
 """Share lost that stands for anything worse, such as divergence."""
 CEILING = math.log1p(WORST / KNEE)
 """The greatest height."""
+_MOST = 0.6
+"""Share of the initial loss from which a gain is bounded by it; below, how much can be learned at all is not known."""
 _FEWEST = 2
 """Training losses over one length, without which they do not tell learning from memorising."""
 
@@ -323,7 +325,10 @@ def _fallen(gains: Mapping[float, float]) -> dict[float, float]:
 def _growth(
     lengths: list[float], gains: Mapping[float, float], initial_loss: float, drift: Drift
 ) -> dict[float, float]:
-    """Doublings of the gain on the way to each length from the one before; unseen ones slow down or leave a plateau."""
+    """Doublings of the gain on the way to each length from the one before; unseen ones slow down or leave a plateau.
+
+    Once most of the loss is gone, the gain can grow by no more than what is left.
+    """
     growth: dict[float, float] = {}
     pace = most = 0.0
     for before, length in itertools.pairwise(lengths):
@@ -336,8 +341,13 @@ def _growth(
             pace *= drift.slowing
             hidden = drift.plateau * initial_loss
             ahead = math.log2(hidden / most) if hidden > 0 and most > 0 else 0.0
-            growth[length] = max(pace * (before - length), ahead)
+            growth[length] = min(max(pace * (before - length), ahead), _room(initial_loss, most))
     return growth
+
+
+def _room(initial_loss: float, gain: float) -> float:
+    """Doublings of a gain after which no loss is left; infinite as long as much is left, or a loss can be negative."""
+    return math.log2(initial_loss / gain) if _MOST * initial_loss < gain <= initial_loss else math.inf
 
 
 class _Length:
