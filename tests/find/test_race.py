@@ -9,6 +9,7 @@ import pytest
 
 from find.tiny_tasks import CURVATURES, STEPS, best_rate, blobs, bowl, bowl_loss, hidden_valley, share_lost
 from surefoot.find import find
+from surefoot.tasks.loading import load_task
 
 EXACT = {"optimizer": "sgd", "epochs": STEPS, "batch_size": "full", "workers": 1}
 
@@ -133,3 +134,14 @@ def test_a_plateau_fits_any_budget(cost):
     )
     assert found.cost <= cost
     assert found.reason
+
+
+def test_the_one_rate_that_learned_is_believed():
+    # Shorter trials of XOR learn a constant at any rate, so they favour none; over half the training one rate learns.
+    found = find(load_task("xor"), optimizer="sgd", epochs=400, batch_size=4, workers=1)
+    half = [point for point in found.curve if point.horizon == 200]
+    learned = [point.lr for point in half if point.loss < 0.1]
+    assert len(learned) == 1
+    assert all(point.loss > 0.24 for point in half if point.lr != learned[0])
+    others = max(point.lr for point in half if point.lr != learned[0])
+    assert found.lr > others

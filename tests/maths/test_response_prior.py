@@ -101,6 +101,19 @@ def test_more_gain_still_to_come_leaves_more_doubt():
     assert np.std(_best(unsettled)) > np.std(_best(settled))
 
 
+def test_once_most_of_the_loss_is_gone_no_more_is_to_come_than_is_left():
+    parts = [_seen(-2.3, s, np.arange(-5, 0.1, 0.4)) for s in (4.0, 2.0)]
+    x, halvings, height = (np.concatenate(column) for column in zip(*parts, strict=True))
+    gains = {4.0: 0.1, 2.0: 0.9}
+    prior = Prior(drifts=(dataclasses.replace(STEADY, unsettled=0.6),))
+
+    def doubt(initial_loss: float) -> float:
+        return _best(Response(x, halvings, height, gains=gains, initial_loss=initial_loss, prior=prior)).std()
+
+    assert doubt(1.0) < 0.7 * doubt(10.0)  # of a loss of 10 little is gone
+    assert doubt(0.8) == doubt(10.0)  # a loss that may be negative leaves any room
+
+
 def test_where_much_is_gained_the_optimum_is_expected_higher():
     x, halvings, height = _seen(-2.3, 3.0, np.arange(-5, 0.1, 0.4))
     lifted = Prior(drifts=(LIFTED,))
