@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import warnings
 
@@ -11,6 +12,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import Dataset, TensorDataset
 
+import surefoot as sf
 from surefoot.errors import DataError, InputError, RecipeError, TaskError
 from surefoot.records import Recipe
 from surefoot.tasks.catalogue import CATALOGUE
@@ -141,6 +143,18 @@ class TestModel:
         task = classifier(model=lambda: nn.Sequential(trunk, nn.Linear(4, CLASSES)))
         assert "share `0.weight`" in refusal(task, TaskError)
         assert not trunk.training
+
+    @pytest.mark.parametrize("work", [sf.find, lambda task, **_: sf.train(task, sf.Recipe(lr=0.1, batch_size=8))])
+    def test_a_frozen_module_that_models_share_is_to_be_copied(self, borrowed, work):
+        trunk = nn.Sequential(nn.Linear(INPUTS, 4), nn.BatchNorm1d(4)).requires_grad_(False).eval()
+        with borrowed(trunk):
+            with pytest.raises(
+                TaskError, match=r"share `0.0.weight`; put a copy of the frozen module .* copy.deepcopy"
+            ):
+                work(classifier(model=lambda: nn.Sequential(trunk, nn.Linear(4, CLASSES))), epochs=1, batch_size=8)
+            copied = classifier(model=lambda: nn.Sequential(copy.deepcopy(trunk), nn.Linear(4, CLASSES)))
+            assert check_task(copied, BATCH) == []
+            work(copied, epochs=1, batch_size=8)
 
     def test_a_shared_buffer_is_refused_and_restored_only_if_training_changes_it(self, borrowed):
         mean = torch.zeros(INPUTS)

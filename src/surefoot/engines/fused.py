@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from surefoot.engines.agreement import disagreement
 from surefoot.engines.batches import BatchOrder, steps_of
 from surefoot.engines.engine import Ledger, Validation
 from surefoot.engines.families import Family, families_of
@@ -26,7 +27,7 @@ from surefoot.engines.members import Form, Place, Unsupported
 from surefoot.engines.parameters import Blocks
 from surefoot.engines.peculiar import peculiarity
 from surefoot.engines.stacked.form import StackedForm
-from surefoot.engines.update_rules import RULES, member_norms
+from surefoot.engines.update_rules import RULES, lacking, member_norms
 from surefoot.engines.vmapped import VmappedForm
 from surefoot.errors import RecipeError
 from surefoot.records import Fate, Recipe, Run
@@ -42,6 +43,8 @@ _AT_ONCE = 32
 """Batches that are read at once; reading one after the other took as long as a small network's forward pass."""
 _LOOK = 16
 """Updates of a chunk between two looks whether any of its members lives."""
+_COMPARED = 8
+"""Examples by which a form is compared with the module."""
 _PREPARED_BYTES = 1 << 26
 """Room for batches that are prepared ahead and used by chunk after chunk."""
 
@@ -54,6 +57,8 @@ def fused_form(task: Task, recipe: Recipe, forms: Sequence[str] = tuple(FORMS)) 
     """
     if recipe.optimizer not in RULES:
         raise Unsupported(f"the optimizer `{recipe.optimizer}` has no rule for many members")
+    if lacking(recipe.optimizer, recipe.options):
+        raise Unsupported(f"the rule of `{recipe.optimizer}` has no `{lacking(recipe.optimizer, recipe.options)}`")
     if recipe.precision != "float32":
         raise Unsupported(f"precision `{recipe.precision}` is for single models")
     known = _KNOWN.setdefault(task, {})
@@ -76,12 +81,13 @@ _KNOWN: weakref.WeakKeyDictionary[Task, dict[tuple[str, int | str], Form | str]]
 def _made_form(task: Task, recipe: Recipe, name: str) -> Form | str:
     order = BatchOrder(task.train.size, recipe.batch_size, recipe.order_seed)
     with borrowed_rng(0):
-        batch = task.batch(task.train, order.index(0))
-        own = peculiarity(task, task.make_model(recipe.seed), batch)
+        own = peculiarity(task, task.make_model(recipe.seed), task.batch(task.train, order.index(0)))
         if own:
             return own
         try:
-            return FORMS[name](task, task.make_model(recipe.seed), task.batch(task.train, order.index(0)))
+            form = FORMS[name](task, task.make_model(recipe.seed), task.batch(task.train, order.index(0)))
+            few = order.index(0)[:_COMPARED]
+            return disagreement(task, form, recipe.seed, lambda: task.batch(task.train, few)) or form
         except Unsupported as reason:
             return str(reason)
 

@@ -91,10 +91,9 @@ def _prepared(task: Task, form: Form) -> list[_Parts] | None:
         with torch.no_grad(), borrowed_rng(0):
             for columns in _alike(index):
                 batches = [task.batch(task.val, part) for part in index[columns]]
-                if form.examples_apart:
-                    prepared = [form.prepare(task.batch(task.val, torch.cat(index[columns])))]
-                else:
-                    prepared = [form.prepare(batch) for batch in batches]
+                # Not read anew as one batch: data that is drawn would be other data.
+                apart = form.examples_apart
+                prepared = [form.prepare(one) for one in ([_joined(batches)] if apart else batches)]
                 found.append(_Parts(columns, len(index[columns.start]), batches, prepared, _stacked(batches)))
     except Exception:  # noqa: BLE001 - the user's code; validated one by one it says what is wrong
         return None
@@ -106,6 +105,10 @@ def _stacked(batches: Sequence[Any]) -> Any:
         return pytree.tree_map(lambda *leaves: torch.stack(leaves), *batches)
     except Exception:  # noqa: BLE001 - a user's batches hold anything
         return None
+
+
+def _joined(batches: Sequence[Any]) -> Any:
+    return pytree.tree_map(lambda *leaves: torch.cat(leaves), *batches)
 
 
 def _alike(index: Sequence[Tensor]) -> Iterator[slice]:

@@ -12,7 +12,7 @@ from torch import nn
 
 from surefoot.engines.batches import BatchOrder
 from surefoot.engines.serial import parameter_groups
-from surefoot.engines.update_rules import RULES, make_rule
+from surefoot.engines.update_rules import RULES, lacking, make_rule
 from surefoot.errors import InputError, MemoryBoundError
 from surefoot.records import Recipe
 from surefoot.tasks.borrowing import borrowed_rng
@@ -89,6 +89,7 @@ def bytes_per_member(task: Task, recipe: Recipe) -> tuple[int, int]:
     parameter_groups(task, model, recipe)
     numbers = sum(p.numel() * p.element_size() for p in model.parameters())
     buffers = sum(b.numel() * b.element_size() for b in model.buffers())
-    slots = len(make_rule(recipe.optimizer, recipe.options).slots()) if recipe.optimizer in RULES else 2
+    known = recipe.optimizer in RULES and not lacking(recipe.optimizer, recipe.options)
+    slots = len(make_rule(recipe.optimizer, recipe.options).slots()) if known else 2
     waiting = numbers * (1 + slots) + buffers
     return waiting, math.ceil(waiting + numbers + 2.0 * sum(kept.values())) or 1

@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from surefoot.engines.torch_options import changing_numbers, check_switches, for_device
 from surefoot.errors import RecipeError, TaskError
 from surefoot.tasks.named_objects import NamedObject, is_file, names_near, opened
 from surefoot.tasks.user_code import in_one_line
@@ -144,13 +145,19 @@ def build_optimizer(
     for option in options:
         if option not in known:
             near = difflib.get_close_matches(option, known, n=1)
-            hint = f"did you mean `{near[0]}`?" if near else f"it takes {', '.join(known)}"
+            hint = f"did you mean `{near[0]}`?" if near else f"it takes {', '.join(changing_numbers(known))}"
             raise RecipeError(f"optimizer `{name}` has no option `{option}`; {hint}")
     plain = {key: tuple(value) if isinstance(value, list) else value for key, value in options.items()}
+    groups = list(groups)
+    if optimizer in _TORCH.values():
+        check_switches(name, plain)
+        plain = for_device(plain, next((one.device.type for group in groups for one in group["params"]), "cpu"))
+    elif plain.get("maximize") is True:
+        check_switches(name, {"maximize": True})
     try:
         made: torch.optim.Optimizer = optimizer(groups, lr=lr, **plain)  # type: ignore[call-arg, arg-type]
-    except (TypeError, ValueError) as error:
-        raise RecipeError(f"optimizer `{name}` refuses its options: {error}") from None
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise RecipeError(f"optimizer `{name}` refuses its options: {in_one_line(error)}") from None
     closure = inspect.signature(made.step).parameters.get("closure")
     if closure is not None and closure.default is inspect.Parameter.empty:
         raise RecipeError(

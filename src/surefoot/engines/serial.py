@@ -16,12 +16,14 @@ from torch import nn
 
 from surefoot.engines.batches import BatchOrder, steps_of
 from surefoot.engines.engine import Ledger, Validation, unit_schedule, val_groups
+from surefoot.engines.gradient_norms import clip_gradients
 from surefoot.engines.optimizers import build_optimizer, step_refusal
 from surefoot.engines.peculiar import versions
 from surefoot.engines.val_parts import part_weights
 from surefoot.errors import RecipeError
 from surefoot.records import Fate, Recipe, Run
 from surefoot.tasks.borrowing import borrowed_rng, mixed_seed, seed_all
+from surefoot.tasks.outside import ModelGradients
 from surefoot.tasks.task import Task
 
 __all__ = ["Serial", "parameter_groups", "validate_model"]
@@ -51,12 +53,16 @@ class Serial:
         }
         self._schedules = [unit_schedule(one, self.horizon, per_epoch) for one in recipes]
         self._models: dict[int, nn.Module] = {}
+        self._backward: dict[int, ModelGradients] = {}
+        self._tasks: dict[int, Task] = {}
+        """The task of each member, whose loss may remember what it was called with."""
         self._optimizers: dict[int, torch.optim.Optimizer] = {}
         for place, recipe in enumerate(recipes):
             if recipe.lr is None:
                 raise RecipeError("`lr` of a recipe is None; a member needs a rate to train with")
             model = task.make_model(recipe.seed)
-            self._models[place] = model
+            self._models[place], self._tasks[place] = model, task.afresh()
+            self._backward[place] = ModelGradients(model)
             self._optimizers[place] = build_optimizer(
                 recipe.optimizer, parameter_groups(task, model, recipe), recipe.lr, recipe.options
             )
@@ -97,7 +103,7 @@ class Serial:
         """Mean loss and metrics of the members over the validation data; see `Engine`."""
         members = [place for place in self._models if self.ledger.fate[place] in (None, "finished")]
         return self.ledger.note_validation(
-            _gather(self.done, members, [validate_model(self.task, self._models[place]) for place in members])
+            _gather(self.done, members, [validate_model(self._tasks[one], self._models[one]) for one in members])
         )
 
     def retire(self, members: Collection[int], fate: Fate, reason: str) -> None:
@@ -117,10 +123,14 @@ class Serial:
     def close(self) -> None:
         """Drop the models."""
         self._models.clear()
+        self._tasks.clear()
+        self._backward.clear()
         self._optimizers.clear()
 
     def _release(self, member: int) -> None:
         self._models.pop(member, None)
+        self._tasks.pop(member, None)
+        self._backward.pop(member, None)
         self._optimizers.pop(member, None)
 
     def _batches(self, seed: int) -> list[Any]:
@@ -147,14 +157,14 @@ class Serial:
         total = 0.0
         for batch in batches:
             with _autocast(self.task, recipe):
-                loss = self.task.loss_of(model, batch)
-            (loss / len(batches)).backward()  # type: ignore[no-untyped-call]
+                loss = self._tasks[member].loss_of(model, batch)
+            self._backward[member](loss / len(batches))
             total += float(loss.detach()) / len(batches)
         norm = float("nan")
         if recipe.clip is not None or self.ledger.grad_norm is not None:
             bound = float("inf") if recipe.clip is None else recipe.clip
             parameters = [p for p in model.parameters() if p.grad is not None]
-            norm = float(nn.utils.clip_grad_norm_(parameters, bound)) if parameters else 0.0
+            norm = float(clip_gradients(parameters, bound)) if parameters else 0.0
         try:
             optimizer.step()
         except (RuntimeError, TypeError, ValueError) as error:
@@ -199,8 +209,10 @@ def parameter_groups(task: Task, model: nn.Module, recipe: Recipe) -> list[dict[
 def validate_model(task: Task, model: nn.Module) -> tuple[list[float], list[float], dict[str, float]]:
     """Losses of the parts of the validation data and what each counts for, and the mean of each metric.
 
-    Parts that count for nothing are left out. The model's mode is put back.
+    Parts that count for nothing are left out. The model's mode is put back, and what the loss remembers.
     """
+    weights = part_weights(task).tolist()
+    task = task.aside()
     losses: list[float] = []
     sums: dict[str, float] = dict.fromkeys(task.metrics, 0.0)
     modes = [(module, module.training) for module in model.modules()]
@@ -216,7 +228,6 @@ def validate_model(task: Task, model: nn.Module) -> tuple[list[float], list[floa
     finally:
         for module, mode in modes:
             module.training = mode
-    weights = part_weights(task).tolist()
     counting = [(loss, weight) for loss, weight in zip(losses, weights, strict=True) if weight > 0]
     metrics = {name: total / task.val.size for name, total in sums.items()}
     return [loss for loss, _ in counting], [weight for _, weight in counting], metrics

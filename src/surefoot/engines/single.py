@@ -16,11 +16,14 @@ from torch.optim import optimizer as machinery
 from torch.utils import _pytree as pytree
 
 from surefoot.engines.batches import BatchOrder
+from surefoot.engines.gradient_norms import clip_gradients, gradient_norm
+from surefoot.engines.members import random_states
 from surefoot.engines.optimizers import build_optimizer, step_refusal
 from surefoot.engines.serial import parameter_groups
 from surefoot.errors import RecipeError
 from surefoot.records import Recipe
-from surefoot.tasks.borrowing import mixed_seed, seed_torch
+from surefoot.tasks.borrowing import mixed_seed, seed_all, seed_torch
+from surefoot.tasks.outside import ModelGradients
 from surefoot.tasks.sources import TensorSource
 from surefoot.tasks.task import Task
 
@@ -104,7 +107,7 @@ class Single:
             raise RecipeError("`lr` of the recipe is None; a training needs a rate: give one, or find it first")
         if recipe.precision != "float32" and task.device.type == "cpu":
             raise RecipeError(f"`precision` is `{recipe.precision}`, which needs a GPU; take `float32` on the CPU")
-        self.task, self.recipe, self._norms = task, recipe, norms
+        self.task, self.recipe, self._norms = task.afresh(), recipe, norms
         self.model = task.make_model(recipe.seed)
         self.optimizer = build_optimizer(
             recipe.optimizer, parameter_groups(task, self.model, recipe), recipe.lr, recipe.options
@@ -112,6 +115,7 @@ class Single:
         self.order = BatchOrder(task.train.size, recipe.batch_size, recipe.order_seed)
         self.seen: Callable[[Any, Any], None] | None = None
         """Shown every batch and the model's output on it."""
+        self._gradients = ModelGradients(self.model)
         self._reader = BatchReader(task, self.order)
         self._parameters = list(self.model.parameters())
         self._trained = [one for group in self.optimizer.param_groups for one in group["params"]]
@@ -119,6 +123,9 @@ class Single:
         self._step = _bare_step(self.optimizer)
         self._rates: tuple[float, float | None] | None = None
         self._waits = task.device.type != "cpu"
+        self._sparse: bool | None = None
+        self._draws: bool | None = None
+        """Whether an update draws from the generators of NumPy or Python, whose seeding takes long; None: not known."""
 
     def update(self, step: int, lr: float, momentum: float | None = None) -> tuple[Any, Any]:
         """Make update `step` at rate `lr`; the loss before it and the gradient norm before clipping.
@@ -129,7 +136,12 @@ class Single:
         if self._rates != (lr, momentum):
             self._set_rates(lr, momentum)
         # Randomness inside the model depends on seed and step alone, so that any step can be the first.
-        seed_torch(mixed_seed(self.recipe.seed, step, 1))
+        seed = mixed_seed(self.recipe.seed, step, 1)
+        if self._draws is False:
+            seed_torch(seed)
+        else:
+            seed_all(seed)
+        seeded = random_states()[1:] if self._draws is None else None
         if self._plain_clear:
             for parameter in self._trained:
                 parameter.grad = None
@@ -142,6 +154,8 @@ class Single:
             self._step()
         except (RuntimeError, TypeError, ValueError) as error:
             raise step_refusal(error, self.recipe.optimizer) from error
+        if seeded is not None:
+            self._draws = random_states()[1:] != seeded
         return loss, norm
 
     def _backward(self, number: int, share: int = 1) -> Any:
@@ -151,7 +165,7 @@ class Single:
         else:
             with torch.autocast(self.task.device.type, dtype=torch.bfloat16):
                 loss, output = self.task.loss_and_output(self.model, batch)
-        (loss if share == 1 else loss / share).backward()  # type: ignore[no-untyped-call]
+        self._gradients(loss if share == 1 else loss / share)
         if self.seen is not None:
             self.seen(batch, output)
         return loss.detach() if self._waits else loss.item()
@@ -165,16 +179,18 @@ class Single:
     def _norm(self) -> Any:
         if self.recipe.clip is not None:
             given = [one for one in self._parameters if one.grad is not None]
-            norm: Any = nn.utils.clip_grad_norm_(given, self.recipe.clip) if given else torch.zeros(())
+            norm: Any = clip_gradients(given, self.recipe.clip) if given else torch.zeros(())
             return norm if self._waits else norm.item()
         if not self._norms:
             return math.nan
         gradients = [found for one in self._parameters if (found := one.grad) is not None]
         if not gradients:
             return 0.0
-        if len(gradients) <= 8 and not self._waits:
+        if self._sparse is None:
+            self._sparse = any(one.is_sparse for one in gradients)
+        if len(gradients) <= 8 and not self._waits and not self._sparse:
             return math.sqrt(sum(one.item() ** 2 for one in torch._foreach_norm(gradients)))
-        norm = nn.utils.get_total_norm(gradients)
+        norm = gradient_norm(gradients)
         return norm if self._waits else norm.item()
 
     def _set_rates(self, lr: float, momentum: float | None) -> None:
@@ -190,7 +206,10 @@ class Single:
         """Parameters, buffers (also those the module does not save) and the optimizer's state."""
         model = self.model.state_dict()
         hidden = {name: one for name, one in self.model.named_buffers() if name not in model}
-        return {"model": dict(model), "buffers": hidden, "optimizer": self.optimizer.state_dict()}
+        return {
+            "model": dict(model), "buffers": hidden, "optimizer": self.optimizer.state_dict(), "draws": self._draws,
+            "loss": dict(own.named_buffers()) if isinstance(own := self.task.own_loss, nn.Module) else {},
+        }  # fmt: skip
 
     def load(self, state: dict[str, Any]) -> None:
         """Go on from what `state` returned."""
@@ -207,6 +226,11 @@ class Single:
                 if isinstance(value, torch.Tensor) and isinstance(there, torch.Tensor) and there.dtype != value.dtype:
                     own[name] = value.to(there.device, copy=True)
         self._rates = None
+        self._draws = state.get("draws")
+        if isinstance(self.task.own_loss, nn.Module):
+            own_buffers = dict(self.task.own_loss.named_buffers())
+            for name, value in state.get("loss", {}).items():
+                own_buffers[name].copy_(value)
 
     def weights(self) -> dict[str, torch.Tensor]:
         """Copies of the parameters and buffers under the module's names."""

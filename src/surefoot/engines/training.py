@@ -142,11 +142,11 @@ class Training:
         )
         self._schedule = unit_schedule(recipe, self.horizon)
         self._state = self._schedule.start()
-        self._validate = Validator(self.task)
         self._early_stop = None if early_stop is None else early_stop.fresh()
         self._monitor, self._tick, self._watch, self._inspector = monitor, tick, watch, inspector
         self._best: dict[str, torch.Tensor] | None = None
         self._single = Single(self.task, recipe)
+        self._validate = Validator(self._single.task)
         self._log = Logbook(self.task, recipe, self.horizon, per_epoch)
         if self._log.metrics.names:
             self._single.seen = self._log.metrics.see

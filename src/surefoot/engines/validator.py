@@ -14,8 +14,9 @@ from torch import nn
 from torch.utils import _pytree as pytree
 
 from surefoot.engines.engine import Validation, val_groups
+from surefoot.engines.members import random_states
 from surefoot.engines.val_parts import part_weights, weighed
-from surefoot.tasks.borrowing import seed_torch
+from surefoot.tasks.borrowing import seed_all
 from surefoot.tasks.sources import TensorSource
 from surefoot.tasks.task import Task, takes_model
 
@@ -24,45 +25,72 @@ __all__ = ["Validator"]
 _NUMBERS = 2**16
 """Numbers of input that go through the model at a time: enough to hide the cost of a call, few enough for a cache."""
 
+_ROUNDING = 1e-4
+"""Difference that computing with other examples may make."""
+
 
 class Validator:
     """Validates models of a task."""
 
     def __init__(self, task: Task) -> None:
-        self.task = task
+        self._given = self.task = task
         self._parts = val_groups(task.val.size)
         self._whole = task.val.whole if isinstance(task.val, TensorSource) else None
         self._each = _each_loss(task)
         self._together = not task.loss_takes_model and not any(takes_model(one) for one in task.metrics.values())
         self._slices = self._plan()
+        self._tried = False
 
     def __call__(self, model: nn.Module, step: int) -> Validation:
-        """Mean loss and metrics of `model`, which is member 0; its mode is put back, torch's seed is not."""
+        """Mean loss and metrics of `model`, which is member 0; its mode is put back, random states are not."""
+        weights = part_weights(self._given)
+        self.task = self._given.aside()
         modes = [(module, module.training) for module in model.modules()]
         model.eval()
-        seed_torch(0)
+        seed_all(0)
         losses: list[float] = []
         sums = dict.fromkeys(self.task.metrics, 0.0)
         try:
             with torch.no_grad():
+                if not self._tried and not self._apart(model):
+                    self._slices = [(part, part + 1) for part in range(len(self._parts))]
+                    seed_all(0)
+                self._tried = True
                 for first, last in self._slices:
                     self._slice(model, first, last, losses, sums)
         finally:
             for module, mode in modes:
                 module.training = mode
-        loss, groups = weighed(np.array([losses], dtype=np.float64), part_weights(self.task))
+        loss, groups = weighed(np.array([losses], dtype=np.float64), weights)
         metrics = {name: np.array([total / self.task.val.size]) for name, total in sums.items()}
         return Validation(step, (0,), loss, groups, metrics)
 
     def _plan(self) -> list[tuple[int, int]]:
         """First and last part (excluded) of each slice."""
         count = len(self._parts)
-        if not self._together:
+        # Data that is drawn as it is read is other data when it is read in other portions.
+        if not self._together or self._whole is None:
             return [(part, part + 1) for part in range(count)]
         one = self.task.batch(self.task.val, self._parts[0])
         leaves = [leaf for leaf in pytree.tree_leaves(one) if isinstance(leaf, torch.Tensor)]
         step = max(1, _NUMBERS // max(1, sum(leaf.numel() for leaf in leaves)))
         return [(first, min(first + step, count)) for first in range(0, count, step)]
+
+    def _apart(self, model: nn.Module) -> bool:
+        """Whether the output for an example depends on no other of its batch, nor on numbers drawn for it."""
+        first, last = self._slices[0]
+        if last - first == 1:
+            return True
+        size, outputs, seeded = len(self._parts[0]), [], random_states()
+        for stop in (size, 2 * size):
+            args, kwargs, _ = self.task.split(self._batch(0, stop))
+            outputs.append(model(*args, **kwargs))
+        if random_states() != seeded:
+            return False
+        alone, beside = outputs
+        if not all(isinstance(one, torch.Tensor) and one.ndim for one in outputs) or len(beside) != 2 * size:
+            return False
+        return torch.allclose(alone, beside[:size], rtol=_ROUNDING, atol=_ROUNDING, equal_nan=True)
 
     def _slice(self, model: nn.Module, first: int, last: int, losses: list[float], sums: dict[str, float]) -> None:
         task = self.task

@@ -122,13 +122,10 @@ class VmappedPlace:
         args, kwargs, _ = self._form.task.split(batch)
         modes = [(module, module.training) for module in self._form.template.modules()]
         self._form.template.eval()
-        fast = torch.backends.mha.get_fastpath_enabled()
-        torch.backends.mha.set_fastpath_enabled(False)  # a fused encoder layer that vmap cannot see into
         try:
             with _plain_attention():
                 return self._map(lambda model: model(*args, **kwargs), self._views)
         finally:
-            torch.backends.mha.set_fastpath_enabled(fast)
             for module, mode in modes:
                 module.training = mode
 
@@ -145,5 +142,10 @@ class VmappedPlace:
 @contextlib.contextmanager
 def _plain_attention() -> Iterator[None]:
     """Attention by plain products: the fused kernels have no rule under vmap on every device."""
-    with torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH):
-        yield
+    fast = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)  # a whole encoder layer that vmap cannot see into
+    try:
+        with torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH):
+            yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fast)

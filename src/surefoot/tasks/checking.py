@@ -21,6 +21,7 @@ from surefoot.records import Recipe
 from surefoot.tasks.borrowing import borrowed_rng
 from surefoot.tasks.data_checks import check_data, check_target, loss_kind, read, shapes_of, spaced
 from surefoot.tasks.forward_errors import refusal_of
+from surefoot.tasks.outside import ModelGradients, outside_of
 from surefoot.tasks.task import Task
 from surefoot.tasks.user_code import in_one_line, place_of
 
@@ -66,7 +67,10 @@ def _checked_model(task: Task, seed: int) -> tuple[nn.Module, list[str]]:
     known = {id(parameter) for parameter in other.parameters()}
     for name, parameter in model.named_parameters():
         if id(parameter) in known:
-            raise TaskError(f"`model` returns modules that share `{name}`; build every layer inside the function")
+            remedy = "build every layer inside the function"
+            if not parameter.requires_grad:
+                remedy = "put a copy of the frozen module into each, copy.deepcopy(…) inside the function"
+            raise TaskError(f"`model` returns modules that share `{name}`; {remedy}")
     for name, parameter in model.named_parameters():
         if isinstance(parameter, nn.parameter.UninitializedParameter):
             raise TaskError(
@@ -136,7 +140,7 @@ def _check_training(task: Task, recipe: Recipe, model: nn.Module) -> list[str]:
     batch = read(task, task.train, index, "train")
     loss, output = _tried(task, model, batch, "train")
     _check_loss(loss, output)
-    notes = _check_gradients(model, loss)
+    notes = _check_outside(task, model, loss) + _check_gradients(model, loss)
     if isinstance(task.loss, nn.Module) and any(one.requires_grad for one in task.loss.parameters()):
         notes.append("`loss` has parameters of its own; only those of the model are trained")
     if size % batch_size == 1 and batch_size > 1:
@@ -257,9 +261,23 @@ def _not_finite(loss: torch.Tensor, output: Any, batch: str) -> TaskError:
     )
 
 
+def _check_outside(task: Task, model: nn.Module, loss: torch.Tensor) -> list[str]:
+    """A note on what wants a gradient and is not trained; parameters of the loss have their own."""
+    own = task.own_loss.parameters() if isinstance(task.own_loss, nn.Module) else ()
+    outside = outside_of(loss, [*model.parameters(), *own])
+    if not outside:
+        return []
+    shapes = ", ".join(str(tuple(one.shape)) for one in outside[:3])
+    return [
+        "tensors that want a gradient but are no parameters of the model take part in the loss and are not trained "
+        f"({len(outside)}, of shape {shapes}{', …' if len(outside) > 3 else ''}): keep layers in nn.ModuleList, "
+        "numbers in nn.Parameter, or detach them"
+    ]
+
+
 def _check_gradients(model: nn.Module, loss: torch.Tensor) -> list[str]:
     try:
-        loss.backward()  # type: ignore[no-untyped-call]
+        ModelGradients(model)(loss)
     except RuntimeError as error:
         where = f" ({place_of(error)})" if place_of(error) else ""
         raise TaskError(f"the gradient of `loss` cannot be computed: {in_one_line(error)}{where}") from error

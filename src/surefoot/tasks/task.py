@@ -22,6 +22,7 @@ from torch.utils import _pytree as pytree
 
 from surefoot.errors import DataError, InputError, TaskError
 from surefoot.tasks.borrowing import borrowed_rng
+from surefoot.tasks.own_losses import borrowed_function, copied_loss, loss_on, may_remember
 from surefoot.tasks.sources import Source, SubsetSource, TensorSource, checksum, make_source
 from surefoot.tasks.user_code import in_one_line, place_of
 
@@ -83,12 +84,13 @@ class Task:
                 raise TaskError(f"metric `{key}` is {type(metric).__name__}; a function is needed")
         self.model = model
         self.loss = loss
-        self.metrics = {key: _borrowed(metric) for key, metric in (metrics or {}).items()}
+        self.metrics = {key: borrowed_function(metric) for key, metric in (metrics or {}).items()}
         self.name = name
         self.device = find_device(device)
         self.groups = groups
-        self.own_loss = _loss_on(loss, self.device)
-        """What is computed: `loss`, or a copy of one that is a module, on the device."""
+        self.own_loss = loss_on(loss, self.device)
+        """What is computed: `loss`, or a copy of one that is an object, on the device."""
+        self._first_loss = self.own_loss, copied_loss(self.own_loss)
         train_source = make_source(train, "train")
         notes = list(train_source.notes)
         if val is None:
@@ -148,9 +150,27 @@ class Task:
         """
         moved = copy.copy(self)
         moved.device = find_device(device)
-        moved.own_loss = _loss_on(self.loss, moved.device)
+        moved.own_loss = loss_on(self.loss, moved.device)
+        moved._first_loss = moved.own_loss, copied_loss(moved.own_loss)
         moved.train, moved.val = _placed(self.train, moved.device), _placed(self.val, moved.device)
         return moved
+
+    def afresh(self) -> Task:
+        """The same task for one more model: its loss remembers nothing of other models; itself where none could."""
+        if not may_remember(self.loss):
+            return self
+        computed, first = self._first_loss
+        return self._with(copied_loss(first if computed is self.own_loss else self.own_loss))
+
+    def aside(self) -> Task:
+        """The same task for a look: what its loss remembers from now on is not kept; itself where none could."""
+        return self._with(copied_loss(self.own_loss)) if may_remember(self.loss) else self
+
+    def _with(self, own_loss: Callable[..., Any]) -> Task:
+        made = copy.copy(self)
+        computed, first = self._first_loss
+        made.own_loss, made._first_loss = own_loss, (own_loss, first if computed is self.own_loss else self.own_loss)
+        return made
 
     @functools.cached_property
     def loss_takes_model(self) -> bool:
@@ -227,22 +247,6 @@ def find_device(device: str | torch.device) -> torch.device:
         first = str(error).splitlines()[0]
         raise InputError(f"`device` is {str(device)!r}, which torch does not offer here: {first}") from None
     return found
-
-
-def _loss_on(loss: Callable[..., Any], device: torch.device) -> Callable[..., Any]:
-    loss = _borrowed(loss)
-    return loss.to(device) if isinstance(loss, nn.Module) else loss
-
-
-def _borrowed(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A copy of a loss or metric that is a module: what it keeps of its calls is not to change the user's own."""
-    if not isinstance(function, nn.Module):
-        return function
-    try:
-        return copy.deepcopy(function)
-    except (RuntimeError, TypeError) as error:
-        kind = type(function).__name__
-        raise TaskError(f"`{kind}`, which is a loss or metric, cannot be copied: {in_one_line(error)}") from error
 
 
 def takes_model(function: Callable[..., Any]) -> bool:

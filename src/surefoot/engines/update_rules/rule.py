@@ -83,7 +83,7 @@ class UpdateRule:
     beta_defaults: ClassVar[tuple[float, float] | None] = None
 
     def __init__(self, options: Mapping[str, Any]) -> None:
-        known = [*self.numbers, *self.flags, *(["betas"] if self.beta_defaults else [])]
+        known = self.known()
         for option in options:
             if option not in known:
                 raise RecipeError(
@@ -107,6 +107,11 @@ class UpdateRule:
             if not isinstance(flag, bool):
                 raise RecipeError(f"`{option}` of {self.name} is {flag!r}; it is True or False")
             self.switches[option] = flag
+
+    @classmethod
+    def known(cls) -> list[str]:
+        """Names of the options."""
+        return [*cls.numbers, *cls.flags, *(["betas"] if cls.beta_defaults else [])]
 
     def _set(self, option: str, given: Any, allowed: Interval) -> None:
         if isinstance(given, Tensor | list | tuple):
