@@ -7,6 +7,7 @@ import json
 import math
 
 import pytest
+import torch
 from quick_search import QUICK
 from rich.console import Console
 
@@ -185,3 +186,13 @@ def test_progress_is_drawn_on_a_terminal_and_cleared():
     assert "rung 1 of 4" in stream.getvalue()
     with RaceTable(None, "iris") as table:
         table(Progress("rung 1 of 4", 9, 1, 2, ROWS))
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU computes in it")
+@pytest.mark.parametrize("command", [("find",), ("train", "--lr", "0.1")])
+def test_a_precision_that_the_device_has_not_is_told_in_one_line(surefoot, command):
+    verb, *more = command
+    said = surefoot(verb, "iris", *more, "--precision", "bf16", "--epochs", "1")
+    assert said.code == 2
+    assert said.err.count("\n") == 1
+    assert "`precision` is `bf16`, which needs a GPU; take `float32` on the CPU" in said.err

@@ -148,6 +148,26 @@ def test_what_cannot_be_fused_is_trained_one_by_one():
         probe(model, optimizer, batches, nn.CrossEntropyLoss(), steps=3, engine="fused")
 
 
+class Counting(nn.Linear):
+    calls = 0
+
+    def forward(self, x):
+        self.calls += 1
+        return super().forward(x) * (1.0 + self.calls % 2)
+
+
+def test_models_that_remember_and_sparse_gradients_are_trained_one_by_one():
+    model = Counting(6, 3)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    assert probe(model, optimizer, data(), nn.CrossEntropyLoss(), steps=3).engine == "serial"
+    with pytest.raises(InputError, match="remembers something in `calls`"):
+        probe(model, optimizer, data(), nn.CrossEntropyLoss(), steps=3, engine="fused")
+    table = nn.Sequential(nn.Embedding(9, 4, sparse=True), nn.Flatten(), nn.Linear(8, 3))
+    optimizer = torch.optim.SGD(table.parameters(), lr=0.1)
+    batches = [(torch.arange(32).reshape(16, 2) % 9, torch.arange(16) % 3) for _ in range(18)]
+    assert probe(table, optimizer, batches, nn.CrossEntropyLoss(), steps=3, clip=0.5).lr is not None
+
+
 def test_the_interval_holds_what_cannot_be_told_from_the_best():
     rng = np.random.default_rng(0)
     noise = rng.normal(size=8)

@@ -17,6 +17,7 @@ from surefoot.cli.options import (
     keyword_arguments,
     output_options,
     place_options,
+    precision_option,
     track_option,
     training_options,
 )
@@ -36,6 +37,7 @@ METHODS = ("race", "range-test", "grid", "random")
 @click.command()
 @click.argument("spec", metavar="TASK")
 @training_options
+@precision_option
 @click.option("--cost", type=POSITIVE, default=3.0, show_default=True, help="Full trainings the search may spend.")
 @click.option("--method", type=click.Choice(METHODS), default="race", show_default=True, help="How rates are compared.")
 @click.option(

@@ -22,6 +22,7 @@ __all__ = [
     "optimizer_options",
     "output_options",
     "place_options",
+    "precision_option",
     "quiet_option",
     "track_option",
     "tracker",
@@ -67,6 +68,12 @@ training_options = _all(
         metavar="N",
         help="Seed of every random choice.  [default: 0]",
     ),
+)
+
+precision_option = click.option(
+    "--precision",
+    type=click.Choice(("float32", "bf16")),
+    help="What the model computes in: bf16 is torch's autocast, on a GPU.  [default: float32]",
 )
 
 place_options = _all(

@@ -18,6 +18,7 @@ from surefoot.cli.options import (
     optimizer_options,
     output_options,
     place_options,
+    precision_option,
     track_option,
     training_options,
 )
@@ -46,6 +47,7 @@ INSPECTED = ("inspection.json", "inspection.png", "inspection-pictures.png")
 @click.option("--recipe", "recipe_file", metavar="FILE", help="A recipe, or what `find` found, saved with --json.")
 @click.option("--lr", type=POSITIVE, help="Peak rate.")
 @training_options
+@precision_option
 @change_options
 @click.option(
     "--early-stop", type=EARLY_STOP, help="Stop after PATIENCE epochs without improvement; keep the best weights."
@@ -145,11 +147,17 @@ def _recipe(saved: object, given: dict[str, Any], spec: str, task: Task, resume:
     return recipe
 
 
+_FOUND_FOR = (
+    "options", "schedule", "schedule_options", "batch_size", "epochs", "clip", "accumulate", "precision", "changes",
+)  # fmt: skip
+"""What of a recipe a rate is found for, beside the optimizer."""
+
+
 def _apart(found: Found, recipe: Recipe, task: Task) -> tuple[str, ...]:
     """What sets a training apart from the one that its rate was found for."""
     changed = [
         f"`{name}` {before} and is {now} here"
-        for name in ("options", "schedule", "schedule_options", "batch_size", "epochs", "clip", "accumulate", "changes")
+        for name in _FOUND_FOR
         if (before := getattr(found.recipe, name)) != (now := getattr(recipe, name))
     ]
     notes = [] if found.task == task.name else [f"the rate was found on the task {found.task}, this is {task.name}"]

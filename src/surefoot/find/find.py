@@ -55,6 +55,7 @@ def find(
     workers: int | None = None,
     clip: float | None = None,
     accumulate: int = 1,
+    precision: str = "float32",
     schedule_options: dict[str, Any] | None = None,
     watch: Watch | None = None,
     **options: Any,
@@ -76,6 +77,7 @@ def find(
         workers: processes for members that cannot be trained side by side; None chooses.
         clip: largest gradient norm; None leaves gradients alone.
         accumulate: batches averaged into one step.
+        precision: `float32`; or `bf16`, under which the model computes on a GPU with torch's autocast.
         schedule_options: keywords of the schedule.
         watch: called with a `Progress` as the search goes on.
         **options: of the optimizer.
@@ -102,6 +104,7 @@ def find(
         epochs=epochs,
         clip=clip,
         accumulate=accumulate,
+        precision=precision,
         seed=seed,
     )
     started = time.perf_counter()

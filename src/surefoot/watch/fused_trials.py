@@ -6,6 +6,7 @@ optimizer, options that differ between parameter groups, frozen parameters) is f
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -19,6 +20,7 @@ from surefoot.engines.fused import FORMS
 from surefoot.engines.members import Form, Place, Unsupported
 from surefoot.engines.optimizers import name_of
 from surefoot.engines.parameters import Blocks, Layout
+from surefoot.engines.peculiar import peculiarity
 from surefoot.engines.update_rules import RULES, State, UpdateRule, clip_members, make_rule
 from surefoot.tasks.borrowing import seed_all
 from surefoot.watch.fork import Fork
@@ -106,6 +108,9 @@ def fused_trials(fork: Fork, lrs: Floats, factors: Sequence[float]) -> tuple[str
 
 
 def _form(fork: Fork, model: nn.Module) -> tuple[str, Form]:
+    own = peculiarity(fork.task, copy.deepcopy(model), copy.deepcopy(fork.training[0]))
+    if own:
+        raise Unsupported(own)
     reasons = []
     for name, make in FORMS.items():
         try:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
+from surefoot.engines.gradient_norms import clip_gradients
 from surefoot.tasks.borrowing import mixed_seed, seed_all
 from surefoot.watch.fork import Fork
 from surefoot.watch.rates import set_rate
@@ -54,7 +55,7 @@ def _train(fork: Fork, model: nn.Module, optimizer: torch.optim.Optimizer, lr: f
                 loss = fork.task.loss_of(model, batch)
                 loss.backward()  # type: ignore[no-untyped-call]
                 if fork.clip is not None:
-                    nn.utils.clip_grad_norm_([one for one in held if one.grad is not None], fork.clip)
+                    clip_gradients(held, fork.clip)
                 return loss
 
             if isinstance(optimizer, torch.optim.LBFGS):
