@@ -63,3 +63,7 @@ def test_unknown_and_empty_searches(make_found):
     lines = _text(response_lines(make_found(status="unknown", divergence_lr=None)))
     assert not any("◆" in line or "├" in line or "┊" in line for line in lines)
     assert response_lines(make_found(status="unknown", curve=(), divergence_lr=None)) == []
+
+
+def test_where_there_is_no_room_nothing_is_drawn(make_found):
+    assert response_lines(make_found(), width=39) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rich.console import Console
+from rich.text import Text
 
 from surefoot.records import Found
 from surefoot.report.numbers import rate
@@ -22,8 +23,11 @@ def show_found(found: Found, console: Console, *, train: str | None = None) -> N
     if found.lr is not None:
         console.print(f"Why: {found.reason}", style="dim", markup=False, width=width)
     console.print()
-    for line in response_lines(found, width=width, plain=plain):
+    *curve, legend = response_lines(found, width=width, plain=plain) or [Text()]
+    for line in curve:
         console.print(line, no_wrap=True, overflow="crop")
+    if curve:
+        console.print(legend, width=width)
     if found.rules:
         console.print("\nWhat published rules suggest from the same range test:")
         for name, suggested in found.rules.items():

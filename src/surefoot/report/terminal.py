@@ -21,6 +21,7 @@ __all__ = ["Canvas", "response_lines"]
 
 _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 _PLAIN = {"●": "o", "×": "x", "┊": ":", "├": "|", "┤": "|", "─": "-", "◆": "#", "└": "+", "┬": "+", "│": "|", "·": "."}
+_NARROWEST = 40
 _MARGIN = 9
 
 
@@ -85,14 +86,14 @@ def response_lines(found: Found, *, width: int = 80, height: int = 14, plain: bo
 
     Args:
         found: what is drawn.
-        width: characters of a line; from 40.
+        width: characters of a line; of fewer than 40 no line comes back, as there is no room for a curve.
         height: rows of the curve.
         plain: use no characters outside ASCII.
     """
     here, span, losses = levels(found), lr_range(found), ceiling(found)
-    if not here or span is None or losses is None:
+    if not here or span is None or losses is None or width < _NARROWEST:
         return []
-    canvas = Canvas(max(width, 40) - _MARGIN - 1, height)
+    canvas = Canvas(width - _MARGIN - 1, height)
     to_x, to_y, logarithmic = _scales(span, losses)
     if found.divergence_lr is not None:
         canvas.column(to_x(found.divergence_lr), "┊", "red")
