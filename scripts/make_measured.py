@@ -240,8 +240,9 @@ diverges, has lost all. Other tools run from their own packages with their own d
 best rate of a whole sweep with one seed, which costs 25 trainings, and judges it with the other seeds: what is lost
 there is lost to chance. A search also says which loss to expect at its rate; how far off that is, is told as a share
 of the achievable improvement, too. All panels are of one search; the rows of the other tools stand from the first look
-at each panel (`--no-peers` keeps them). Panels were last looked at after each trial came to be compared with its own
-start, which was chosen on none of them.
+at each panel (`--no-peers` keeps them). Panels were last looked at after each trial came to be
+compared with its own start, and what training longer can still gain to be bounded by the loss that is left; both were
+chosen on none of them.
 
 {quality("apart", "Apart panel", apart)}
 
